@@ -1,0 +1,256 @@
+//! The two cookies. One function writes them, one clears them, and both spell the attributes the
+//! same way: a browser does not delete a `__Host-` cookie otherwise (RFC 6265bis 4.1.3.2).
+
+use http::header::{COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue};
+
+use crate::timestamp::Timestamp;
+use crate::token::{Claims, InvalidToken, Keys};
+
+/// Readable by scripts; holds the row id and says "there is something to track". The server never
+/// trusts it.
+pub const RECORD_COOKIE: &str = "session_record_id";
+
+/// Both cookies outlive the token's deadlines by this much, so that the server can tell `idle` and
+/// `expired` from `missing`.
+const GRACE_SECONDS: u64 = 86_400;
+
+/// How the session cookie is named and guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CookiePolicy {
+    /// `COOKIE_SECURE`: false only over plain http on a laptop, where browsers refuse `Secure`
+    /// cookies and the `__Host-` prefix.
+    pub secure: bool,
+}
+
+/// The cookies cannot be written: the claims cannot be signed, or do not fit a header.
+#[derive(Debug, thiserror::Error)]
+pub enum CookieError {
+    /// See [`InvalidToken`].
+    #[error(transparent)]
+    Token(#[from] InvalidToken),
+    /// A store's row id with characters no header can carry.
+    #[error("the row id does not fit a cookie")]
+    RecordId(#[from] InvalidHeaderValue),
+}
+
+impl CookiePolicy {
+    /// `__Host-lastseen`, or `lastseen` over plain http.
+    #[must_use]
+    pub const fn session_cookie(self) -> &'static str {
+        if self.secure {
+            "__Host-lastseen"
+        } else {
+            "lastseen"
+        }
+    }
+
+    /// The two `Set-Cookie` values of an open session.
+    ///
+    /// # Errors
+    /// [`CookieError`].
+    pub fn write(
+        self,
+        claims: &Claims,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<[HeaderValue; 2], CookieError> {
+        let max_age = claims.end_deadline.plus(GRACE_SECONDS).since(now);
+        self.spell(&keys.sign(claims)?, claims.record.as_str(), max_age)
+    }
+
+    /// The two `Set-Cookie` values that delete both.
+    #[must_use]
+    pub fn clear(self) -> [HeaderValue; 2] {
+        // Empty values and a constant fit any header, so there is nothing that could fail.
+        self.spell("", "", 0)
+            .unwrap_or_else(|_| [HeaderValue::from_static(""), HeaderValue::from_static("")])
+    }
+
+    fn spell(
+        self,
+        token: &str,
+        record: &str,
+        max_age: u64,
+    ) -> Result<[HeaderValue; 2], CookieError> {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let name = self.session_cookie();
+        // Only what RFC 6265 allows in a cookie value; a row id of ours always is.
+        let record: String = record
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+            .collect();
+        Ok([
+            HeaderValue::try_from(format!(
+                "{name}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
+            ))?,
+            HeaderValue::try_from(format!(
+                "{RECORD_COOKIE}={record}; Path=/; Max-Age={max_age}; SameSite=Lax{secure}"
+            ))?,
+        ])
+    }
+
+    /// What the request's session cookie says.
+    ///
+    /// Several cookies of the name cannot come about under the `__Host-` prefix; without it,
+    /// another application on the same laptop may have set one. The first that verifies counts.
+    #[must_use]
+    pub fn read(self, headers: &HeaderMap, keys: &Keys, audience: &str) -> Presented {
+        let mut presented = Presented::Missing;
+        for value in values(headers, self.session_cookie()) {
+            match keys.verify(value, audience) {
+                Ok(claims) => return Presented::Session(claims),
+                Err(InvalidToken) if value.is_empty() => {}
+                Err(InvalidToken) => presented = Presented::Invalid,
+            }
+        }
+        presented
+    }
+}
+
+/// What a request showed of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// A token of ours, whose deadlines may have passed.
+    Session(Claims),
+    /// A cookie that is no token of ours.
+    Invalid,
+    /// No cookie.
+    Missing,
+}
+
+/// All values of one cookie, in the order sent. HTTP/2 may split the header (RFC 9113 8.2.3).
+fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'))
+        .filter_map(move |pair| {
+            pair.trim()
+                .split_once('=')
+                .filter(|(found, _)| *found == name)
+        })
+        .map(|(_, value)| value.trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Limits, RecordId};
+
+    const SECURE: CookiePolicy = CookiePolicy { secure: true };
+    const PLAIN: CookiePolicy = CookiePolicy { secure: false };
+    const START: Timestamp = Timestamp::from_unix(1_000_000);
+
+    fn keys() -> Keys {
+        Keys::parse("a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap()
+    }
+
+    fn claims() -> Claims {
+        let limits = Limits {
+            idle_timeout: 1_800,
+            lifetime: 86_400,
+        };
+        Claims::start(
+            "localhost",
+            "sid".to_owned(),
+            RecordId::new("42"),
+            &limits,
+            START,
+        )
+    }
+
+    fn read(header: &str) -> Presented {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_str(header).unwrap());
+        PLAIN.read(&headers, &keys(), "localhost")
+    }
+
+    #[test]
+    fn the_attributes_are_exactly_these() {
+        let token = keys().sign(&claims()).unwrap();
+        let [session, record] = SECURE.write(&claims(), &keys(), START).unwrap();
+        assert_eq!(
+            session,
+            format!(
+                "__Host-lastseen={token}; Path=/; Max-Age=172800; HttpOnly; SameSite=Lax; Secure"
+            )
+        );
+        assert_eq!(
+            record,
+            "session_record_id=42; Path=/; Max-Age=172800; SameSite=Lax; Secure"
+        );
+        let [session, record] = PLAIN.write(&claims(), &keys(), START.plus(800)).unwrap();
+        assert_eq!(
+            session,
+            format!("lastseen={token}; Path=/; Max-Age=172000; HttpOnly; SameSite=Lax")
+        );
+        assert_eq!(
+            record,
+            "session_record_id=42; Path=/; Max-Age=172000; SameSite=Lax"
+        );
+    }
+
+    #[test]
+    fn clearing_repeats_the_attributes() {
+        let [session, record] = SECURE.clear();
+        assert_eq!(
+            session,
+            "__Host-lastseen=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            record,
+            "session_record_id=; Path=/; Max-Age=0; SameSite=Lax; Secure"
+        );
+    }
+
+    #[test]
+    fn a_cookie_fits_what_browsers_keep() {
+        let [session, _] = SECURE.write(&claims(), &keys(), START).unwrap();
+        assert!(session.len() < 4096);
+    }
+
+    #[test]
+    fn a_session_is_read_among_other_cookies() {
+        let token = keys().sign(&claims()).unwrap();
+        for header in [
+            format!("lastseen={token}"),
+            format!("a=1; lastseen={token}; session_record_id=7"),
+            format!("lastseen=\"{token}\""),
+        ] {
+            assert_eq!(read(&header), Presented::Session(claims()), "{header}");
+        }
+    }
+
+    #[test]
+    fn missing_and_invalid_are_told_apart() {
+        for header in [
+            "",
+            "a=1",
+            "lastseen",
+            "lastseen=",
+            "xlastseen=1",
+            "__Host-lastseen=x",
+            "session_record_id=42",
+        ] {
+            assert_eq!(read(header), Presented::Missing, "{header}");
+        }
+        for header in ["lastseen=x", "lastseen=a.b.c; a=1"] {
+            assert_eq!(read(header), Presented::Invalid, "{header}");
+        }
+    }
+
+    #[test]
+    fn of_two_cookies_of_one_name_the_valid_one_counts() {
+        let token = keys().sign(&claims()).unwrap();
+        assert_eq!(
+            read(&format!("lastseen=forged; lastseen={token}")),
+            Presented::Session(claims())
+        );
+        assert_eq!(
+            read(&format!("lastseen={token}; lastseen=forged")),
+            Presented::Session(claims())
+        );
+        assert_eq!(read("lastseen=; lastseen=forged"), Presented::Invalid);
+    }
+}

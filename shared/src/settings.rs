@@ -1,0 +1,453 @@
+//! Settings: environment variables, the same for every way of running. A bad or contradictory one
+//! stops the program at start with one line that names it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::cookies::CookiePolicy;
+use crate::email::EmailRules;
+use crate::redirect::RedirectPath;
+use crate::session::{EndReason, Limits};
+use crate::site_path::ProtectedPaths;
+use crate::token::Keys;
+
+/// Browsers keep no cookie for longer (RFC 6265bis 5.5: 400 days), so no session can live longer.
+const MAX_LIFETIME_SECONDS: u64 = 399 * 86_400;
+/// Settings of the design that this version does not act on. To ignore one would be worse than to
+/// refuse it.
+const NOT_YET: [&str; 3] = ["MAX_SESSIONS_PER_VISITOR", "RETENTION_DAYS", "NOTIFY_URL"];
+
+/// A setting is missing, wrong, or contradicts another.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct SettingError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong and what would be right. Never holds a secret.
+    pub problem: String,
+}
+
+fn wrong(name: &'static str, problem: impl Into<String>) -> SettingError {
+    SettingError {
+        name,
+        problem: problem.into(),
+    }
+}
+
+/// The variables settings are read from. An empty value counts as unset, as templates pass what
+/// nobody filled in (except where empty means something: [`Variables::get_even_empty`]).
+#[derive(Clone, Default)]
+pub struct Variables(HashMap<String, String>);
+
+impl Variables {
+    /// The process's environment. Values that are not UTF-8 are left out.
+    #[must_use]
+    pub fn from_env() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// A value, trimmed, if it is there and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_even_empty(name).filter(|value| !value.is_empty())
+    }
+
+    /// A value, trimmed, if it is there.
+    #[must_use]
+    pub fn get_even_empty(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim())
+    }
+
+    /// Sets a value where there is none, and says whether it did.
+    pub fn set_default(&mut self, name: &str, value: &str) -> bool {
+        let missing = self.get(name).is_none();
+        if missing {
+            self.set(name, value);
+        }
+        missing
+    }
+
+    /// Sets a value.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The names that start or end as wanted, with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    fn require(&self, name: &'static str, because: &str) -> Result<&str, SettingError> {
+        self.get(name)
+            .ok_or_else(|| wrong(name, format!("is missing; {because}")))
+    }
+
+    fn parse<T: FromStr>(
+        &self,
+        name: &'static str,
+        default: T,
+        expected: &str,
+    ) -> Result<T, SettingError> {
+        self.get(name).map_or(Ok(default), |text| {
+            text.parse()
+                .map_err(|_| wrong(name, format!("`{text}` is not {expected}")))
+        })
+    }
+
+    fn seconds(&self, name: &'static str, default: u64) -> Result<u64, SettingError> {
+        match self.parse(name, default, "a whole number of seconds")? {
+            0 => Err(wrong(name, "must be at least 1 second")),
+            seconds => Ok(seconds),
+        }
+    }
+
+    fn flag(&self, name: &'static str, default: bool) -> Result<bool, SettingError> {
+        self.parse(name, default, "true or false")
+    }
+
+    fn list(&self, name: &str, default: &str) -> Vec<String> {
+        self.get(name)
+            .unwrap_or(default)
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// Where sessions live.
+#[derive(Clone, Debug)]
+pub enum StoreSettings {
+    /// `NOCODB_URL` is set.
+    NocoDb(NocoDbSettings),
+    /// It is not: SQLite at `DATABASE_PATH`, for `serve`.
+    Sqlite(PathBuf),
+}
+
+/// How to reach the `NocoDB` table.
+#[derive(Clone, Debug)]
+pub struct NocoDbSettings {
+    /// `NOCODB_URL`.
+    pub url: Url,
+    /// `NOCODB_BASE_ID`.
+    pub base: String,
+    /// `NOCODB_TABLE_ID`; `setup` finds or creates it.
+    pub table: Option<String>,
+    /// `NOCODB_API_TOKEN`.
+    pub token: SecretString,
+}
+
+/// Which endings reach all of a visitor's browsers: `EVERYWHERE_ON`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EverywhereOn {
+    logout: bool,
+    idle: bool,
+}
+
+impl EverywhereOn {
+    /// Whether an ending for this reason ends every open session of the visitor.
+    #[must_use]
+    pub const fn includes(self, reason: EndReason) -> bool {
+        match reason {
+            EndReason::Logout => self.logout,
+            EndReason::Idle => self.idle,
+            EndReason::Expired | EndReason::Revoked => false,
+        }
+    }
+}
+
+/// Everything the handlers need to know, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where sessions live.
+    pub store: StoreSettings,
+    /// `SESSION_KEYS`.
+    pub keys: Keys,
+    /// `SITE_AUDIENCE`: the site's host, which tokens are bound to.
+    pub audience: String,
+    /// `PROTECTED_PREFIXES` and `GATE_PATH`.
+    pub protected: ProtectedPaths,
+    /// `GATE_PATH`.
+    pub gate: RedirectPath,
+    /// `DEFAULT_REDIRECT`.
+    pub default_redirect: RedirectPath,
+    /// `ALLOWED_EMAILS` and `DENIED_EMAILS`.
+    pub email_rules: EmailRules,
+    /// `ACCESS_PASSCODE`.
+    pub passcode: Option<SecretString>,
+    /// `IDLE_TIMEOUT_SECONDS` and `SESSION_LIFETIME_SECONDS`.
+    pub limits: Limits,
+    /// `FRESH_SECONDS`.
+    pub fresh_seconds: u64,
+    /// `EVERYWHERE_ON`.
+    pub everywhere_on: EverywhereOn,
+    /// `ALLOWED_ORIGINS`: other origins whose pages may call the API.
+    pub allowed_origins: Vec<String>,
+    /// `COOKIE_SECURE`.
+    pub cookies: CookiePolicy,
+}
+
+impl Settings {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// The first [`SettingError`].
+    pub fn read(variables: &Variables) -> Result<Self, SettingError> {
+        if let Some(name) = NOT_YET
+            .into_iter()
+            .find(|name| variables.get(name).is_some())
+        {
+            return Err(wrong(name, "this version cannot do that yet; unset it"));
+        }
+        if !matches!(variables.get("VERIFY_EMAIL"), None | Some("off")) {
+            return Err(wrong("VERIFY_EMAIL", "this version knows only `off`"));
+        }
+        let gate_path = variables.get("GATE_PATH").unwrap_or("/access/");
+        let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");
+        Ok(Self {
+            store: StoreSettings::read(variables)?,
+            keys: keys(variables)?,
+            audience: audience(variables)?,
+            protected: ProtectedPaths::new(&prefixes, gate_path)
+                .map_err(|problem| wrong("PROTECTED_PREFIXES", problem))?,
+            gate: path("GATE_PATH", gate_path)?,
+            default_redirect: path(
+                "DEFAULT_REDIRECT",
+                variables
+                    .get("DEFAULT_REDIRECT")
+                    .unwrap_or("/portfolio/confidential/"),
+            )?,
+            email_rules: email_rules(variables)?,
+            passcode: variables.get("ACCESS_PASSCODE").map(SecretString::from),
+            limits: limits(variables)?,
+            fresh_seconds: variables.seconds("FRESH_SECONDS", 60)?,
+            everywhere_on: everywhere_on(variables)?,
+            allowed_origins: allowed_origins(variables)?,
+            cookies: CookiePolicy {
+                secure: variables.flag("COOKIE_SECURE", true)?,
+            },
+        })
+    }
+
+    /// The way back, as given by anybody: `given` if it is a path on this site other than the gate,
+    /// else the default.
+    #[must_use]
+    pub fn redirect_or_default(&self, given: Option<&str>) -> RedirectPath {
+        self.redirect(given)
+            .unwrap_or_else(|| self.default_redirect.clone())
+    }
+
+    /// The way back, where one was given that is a path on this site other than the gate.
+    #[must_use]
+    pub fn redirect(&self, given: Option<&str>) -> Option<RedirectPath> {
+        given
+            .and_then(RedirectPath::parse)
+            .filter(|path| path.path() != self.gate.path())
+    }
+
+    /// Compares a passcode in constant time. Without the setting every visitor passes.
+    #[must_use]
+    pub fn passcode_matches(&self, given: &str) -> bool {
+        // Comparing digests hides the length as well.
+        let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        self.passcode.as_ref().is_none_or(|wanted| {
+            let (wanted, given) = (digest(wanted.expose_secret()), digest(given));
+            wanted
+                .as_ref()
+                .iter()
+                .zip(given.as_ref())
+                .fold(0, |difference, (a, b)| difference | (a ^ b))
+                == 0
+        })
+    }
+}
+
+impl StoreSettings {
+    /// Reads where sessions live.
+    ///
+    /// # Errors
+    /// The first [`SettingError`].
+    pub fn read(variables: &Variables) -> Result<Self, SettingError> {
+        if variables.get("NOCODB_URL").is_none() {
+            return Ok(Self::Sqlite(
+                variables
+                    .get("DATABASE_PATH")
+                    .unwrap_or("data/lastseen.db")
+                    .into(),
+            ));
+        }
+        let settings = NocoDbSettings::read(variables)?;
+        if settings.table.is_none() {
+            return Err(wrong(
+                "NOCODB_TABLE_ID",
+                "is missing; `lastseen setup` creates the table and prints its id",
+            ));
+        }
+        Ok(Self::NocoDb(settings))
+    }
+}
+
+impl NocoDbSettings {
+    /// Reads how to reach `NocoDB`.
+    ///
+    /// # Errors
+    /// The first [`SettingError`].
+    pub fn read(variables: &Variables) -> Result<Self, SettingError> {
+        let text = variables.require(
+            "NOCODB_URL",
+            "it is the address of your NocoDB, such as https://app.nocodb.com",
+        )?;
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or_else(|| {
+            wrong(
+                "NOCODB_URL",
+                "is not an address that starts with https:// (or http://)",
+            )
+        })?;
+        let because = "NOCODB_URL is set";
+        Ok(Self {
+            url,
+            base: variables.require("NOCODB_BASE_ID", because)?.to_owned(),
+            table: variables.get("NOCODB_TABLE_ID").map(str::to_owned),
+            token: variables.require("NOCODB_API_TOKEN", because)?.into(),
+        })
+    }
+}
+
+fn keys(variables: &Variables) -> Result<Keys, SettingError> {
+    let text = variables.require("SESSION_KEYS", "`lastseen keys new` makes one")?;
+    Keys::parse(text).map_err(|error| wrong("SESSION_KEYS", error.to_string()))
+}
+
+fn audience(variables: &Variables) -> Result<String, SettingError> {
+    let audience = variables.require(
+        "SITE_AUDIENCE",
+        "it is the site's host, such as www.example.com",
+    )?;
+    let is_host = audience
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
+    if is_host {
+        Ok(audience.to_ascii_lowercase())
+    } else {
+        Err(wrong(
+            "SITE_AUDIENCE",
+            format!("`{audience}` is not a host name"),
+        ))
+    }
+}
+
+fn path(name: &'static str, text: &str) -> Result<RedirectPath, SettingError> {
+    RedirectPath::parse(text).ok_or_else(|| {
+        wrong(
+            name,
+            format!("`{text}` is not a path on this site, such as /access/"),
+        )
+    })
+}
+
+fn email_rules(variables: &Variables) -> Result<EmailRules, SettingError> {
+    let [allowed, denied] =
+        ["ALLOWED_EMAILS", "DENIED_EMAILS"].map(|name| variables.get(name).unwrap_or_default());
+    EmailRules::parse(allowed, denied).map_err(|entry| {
+        let name = if EmailRules::parse(allowed, "").is_err() {
+            "ALLOWED_EMAILS"
+        } else {
+            "DENIED_EMAILS"
+        };
+        wrong(
+            name,
+            format!("`{entry}` is neither name@example.com nor @example.com"),
+        )
+    })
+}
+
+fn limits(variables: &Variables) -> Result<Limits, SettingError> {
+    let lifetime = variables.seconds("SESSION_LIFETIME_SECONDS", 86_400)?;
+    if lifetime > MAX_LIFETIME_SECONDS {
+        return Err(wrong(
+            "SESSION_LIFETIME_SECONDS",
+            format!("must be at most {MAX_LIFETIME_SECONDS}: browsers keep no cookie for longer"),
+        ));
+    }
+    let idle_timeout = variables.seconds("IDLE_TIMEOUT_SECONDS", 1_800)?;
+    if idle_timeout > lifetime {
+        return Err(wrong(
+            "IDLE_TIMEOUT_SECONDS",
+            format!("{idle_timeout} is longer than SESSION_LIFETIME_SECONDS {lifetime}"),
+        ));
+    }
+    Ok(Limits {
+        idle_timeout,
+        lifetime,
+    })
+}
+
+fn everywhere_on(variables: &Variables) -> Result<EverywhereOn, SettingError> {
+    const NAME: &str = "EVERYWHERE_ON";
+    let mut on = EverywhereOn {
+        logout: false,
+        idle: false,
+    };
+    // Empty means something here: each browser for itself.
+    for word in variables
+        .get_even_empty(NAME)
+        .unwrap_or("logout")
+        .split(',')
+        .map(str::trim)
+    {
+        match word {
+            "" => {}
+            "logout" => on.logout = true,
+            "idle" => on.idle = true,
+            _ => {
+                return Err(wrong(
+                    NAME,
+                    format!("`{word}` is neither `logout` nor `idle`"),
+                ));
+            }
+        }
+    }
+    Ok(on)
+}
+
+fn allowed_origins(variables: &Variables) -> Result<Vec<String>, SettingError> {
+    const NAME: &str = "ALLOWED_ORIGINS";
+    variables
+        .list(NAME, "")
+        .into_iter()
+        .map(|text| {
+            let origin = Url::parse(&text)
+                .ok()
+                .map(|url| url.origin().ascii_serialization())
+                .filter(|origin| origin != "null");
+            match origin {
+                Some(origin) if origin == text.trim_end_matches('/') => Ok(origin),
+                _ => Err(wrong(
+                    NAME,
+                    format!("`{text}` is not an origin, such as https://www.example.com"),
+                )),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
