@@ -1,0 +1,74 @@
+//! The connections to servers, apart from what is said on them: they can be opened before the token is known.
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use reqwest::{RequestBuilder, redirect::Policy};
+use url::Url;
+
+use super::Error;
+
+/// How long connecting may take, TLS included.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an unused connection is kept; for the reason see [`Config`](super::Config).
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Opening ahead is a favour to the first call, and not worth more than that call would spend on it.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections that several clients can share, one after the other or at once. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Connections(reqwest::Client);
+
+impl Connections {
+    /// None yet; with the timeouts that are the default of [`Config`](super::Config).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] where TLS cannot be set up.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_timeouts(CONNECT_TIMEOUT, IDLE_TIMEOUT)
+    }
+
+    pub(super) fn with_timeouts(connect: Duration, idle: Duration) -> Result<Self, Error> {
+        // Ring and compiled-in roots: reading the platform's certificates costs more than starting the process.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| Error::invalid("TLS", "has no usable protocol version"))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .connect_timeout(connect)
+            .pool_idle_timeout(idle)
+            .build()
+            .map(Self)
+            .map_err(|_| Error::invalid("the HTTP client", "could not be set up"))
+    }
+
+    /// Opens one ahead of the first call, within 2 seconds. Needs no token and sends none. Where it fails, the first call says so.
+    pub async fn open(&self, url: &Url) {
+        let health = extended(url, &["api", "v1", "health"]);
+        let request = self.request(Method::HEAD, health).timeout(OPEN_TIMEOUT);
+        if let Err(error) = request.send().await {
+            tracing::debug!(error = %error.without_url(), "NocoDB could not be connected to ahead of the first call");
+        }
+    }
+
+    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.0.request(method, url)
+    }
+}
+
+/// `base` with more segments; a trailing slash makes no difference.
+pub(super) fn extended(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Fails only for addresses like `mailto:`, which `Client::new` refuses.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
