@@ -1,0 +1,27 @@
+//! What all of lastseen's programs share: the session rules, the token, the cookies, the gate's
+//! decision, and the stores.
+//!
+//! Data flows one way: a request becomes a [`cookies::Presented`] session and a
+//! [`snapshot::Snapshot`]; the pure rules in [`session`] make a [`session::Heartbeat`] of them; a
+//! [`store::Store`] writes it; [`web`] says how it went.
+
+pub mod app;
+pub mod body;
+pub mod cookies;
+pub mod email;
+pub mod gate;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+pub mod nocodb;
+pub mod origin;
+pub mod redirect;
+pub mod session;
+pub mod settings;
+pub mod site_path;
+pub mod snapshot;
+#[cfg(feature = "lambda")]
+pub mod ssm;
+pub mod store;
+pub mod timestamp;
+pub mod token;
+pub mod web;

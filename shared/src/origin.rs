@@ -1,0 +1,292 @@
+//! Where a request comes from: this site, the address bar, or another site that must not act in a
+//! visitor's name.
+//!
+//! Forms must work without JavaScript, so the defence is Fetch Metadata with `Origin` as its
+//! fallback (OWASP CSRF cheat sheet; ASVS 5.0 3.5.1), and cookies that are `SameSite=Lax`.
+
+use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN, REFERER};
+use http::{Method, StatusCode};
+use url::Url;
+
+use crate::settings::Settings;
+use crate::web::{Problem, Request, Response};
+
+/// Whether `ALLOWED_ORIGINS` names this origin.
+#[must_use]
+pub fn is_allowed(settings: &Settings, origin: &HeaderValue) -> bool {
+    settings
+        .allowed_origins
+        .iter()
+        .any(|allowed| allowed.as_bytes() == origin.as_bytes())
+}
+
+/// Refuses what another site makes a browser send. Methods that change nothing pass.
+///
+/// `same-site` is not trusted: a sibling subdomain is another owner. A request without either
+/// header was not sent by a browser of today, and carries a visitor's cookie only where that
+/// visitor sent it.
+///
+/// # Errors
+/// `403 cross-site`.
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
+pub fn check(settings: &Settings, request: &Request) -> Result<(), Response> {
+    let headers = request.headers();
+    let changes_nothing = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    let from_here = match text(headers, "sec-fetch-site") {
+        Some("same-origin" | "none") => true,
+        Some("same-site" | "cross-site") => false,
+        // Missing, or a word of the future: decide by Origin.
+        _ => headers
+            .get(ORIGIN)
+            .is_none_or(|origin| is_own(headers, origin)),
+    };
+    if changes_nothing
+        || from_here
+        || headers
+            .get(ORIGIN)
+            .is_some_and(|origin| is_allowed(settings, origin))
+    {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "cross-site",
+        "this request came from another site",
+    )
+    .into_response())
+}
+
+/// Whether an origin is the host this request was sent to.
+fn is_own(headers: &HeaderMap, origin: &HeaderValue) -> bool {
+    let origin_host = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(_, host)| host);
+    origin_host.is_some_and(|host| hosts(headers).any(|own| own.eq_ignore_ascii_case(host)))
+}
+
+/// The host a visitor typed. Behind CloudFront that is passed on as `X-Forwarded-Host`; a browser
+/// cannot be made to forge either.
+fn hosts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    [HOST.as_str(), "x-forwarded-host"]
+        .into_iter()
+        .filter_map(|name| text(headers, name))
+}
+
+/// The page that linked or posted here, where it is on this host.
+#[must_use]
+pub fn own_referrer(headers: &HeaderMap) -> Option<Url> {
+    let referrer = Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
+    let origin = HeaderValue::try_from(referrer.origin().ascii_serialization()).ok()?;
+    is_own(headers, &origin).then_some(referrer)
+}
+
+/// Whether a person is opening a page: a navigation of the whole window, and not a prefetch that
+/// nobody may ever look at.
+///
+/// Browsers without Fetch Metadata (before 2023) are told by what they accept.
+#[must_use]
+pub fn is_navigation(headers: &HeaderMap) -> bool {
+    if is_prefetch(headers) {
+        return false;
+    }
+    match (
+        text(headers, "sec-fetch-mode"),
+        text(headers, "sec-fetch-dest"),
+    ) {
+        (Some(mode), destination) => {
+            mode == "navigate" && destination.is_none_or(|destination| destination == "document")
+        }
+        (None, _) => text(headers, "accept").is_some_and(|accept| accept.contains("text/html")),
+    }
+}
+
+/// Whether a browser fetches ahead (`Sec-Purpose: prefetch`, and the older `Purpose` and `X-Moz`).
+#[must_use]
+pub fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-moz"]
+        .into_iter()
+        .filter_map(|name| text(headers, name))
+        .any(|purpose| purpose.starts_with("prefetch"))
+}
+
+/// Whether this navigation began on this site or in the address bar.
+#[must_use]
+pub fn is_own_navigation(headers: &HeaderMap) -> bool {
+    let from_here = match text(headers, "sec-fetch-site") {
+        Some(site) => matches!(site, "same-origin" | "none"),
+        None => own_referrer(headers).is_some(),
+    };
+    is_navigation(headers) && from_here
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Variables;
+
+    fn settings() -> Settings {
+        let variables: Variables = [
+            (
+                "SESSION_KEYS",
+                "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            ),
+            ("SITE_AUDIENCE", "example.com"),
+            ("ALLOWED_ORIGINS", "https://www.example.com"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .collect();
+        Settings::read(&variables).unwrap()
+    }
+
+    fn request(method: &str, headers: &[(&str, &str)]) -> Request {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri("/api/logout")
+            .header("host", "example.com");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(bytes::Bytes::new()).unwrap()
+    }
+
+    #[test]
+    fn only_this_site_and_the_allowed_origins_may_post() {
+        const OWN: &str = "https://example.com";
+        const ALLOWED: &str = "https://www.example.com";
+        for (site, origin, passes) in [
+            (Some("same-origin"), Some(OWN), true),
+            (Some("same-origin"), None, true),
+            (Some("none"), None, true),
+            (Some("same-site"), Some(ALLOWED), true),
+            (Some("cross-site"), Some(ALLOWED), true),
+            (Some("same-site"), Some("https://blog.example.com"), false),
+            (Some("cross-site"), Some("https://evil.example"), false),
+            (Some("cross-site"), Some("null"), false),
+            (Some("cross-site"), None, false),
+            (Some("same-site"), None, false),
+            (Some("future"), Some(OWN), true),
+            (Some("future"), Some("https://evil.example"), false),
+            (None, Some(OWN), true),
+            (None, Some("http://EXAMPLE.com"), true),
+            (None, Some("https://evil.example"), false),
+            (None, Some("https://example.com.evil.example"), false),
+            (None, Some("https://www.example.com:8443"), false),
+            (None, Some("null"), false),
+            (None, None, true),
+        ] {
+            let headers: Vec<(&str, &str)> = [("sec-fetch-site", site), ("origin", origin)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect();
+            assert_eq!(
+                check(&settings(), &request("POST", &headers)).is_ok(),
+                passes,
+                "{site:?} {origin:?}"
+            );
+            assert!(check(&settings(), &request("GET", &headers)).is_ok());
+        }
+    }
+
+    #[test]
+    fn behind_a_proxy_the_forwarded_host_is_our_own() {
+        let headers = [
+            ("x-forwarded-host", "site.example"),
+            ("origin", "https://site.example"),
+        ];
+        assert!(check(&settings(), &request("POST", &headers)).is_ok());
+    }
+
+    #[test]
+    fn a_person_opening_a_page_is_told_from_pictures_and_prefetches() {
+        for (headers, expected) in [
+            (
+                &[
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ][..],
+                true,
+            ),
+            (
+                &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+                false,
+            ),
+            (
+                &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-purpose", "prefetch;prerender"),
+                ],
+                false,
+            ),
+            (&[("accept", "text/html,*/*")], true),
+            (&[("accept", "text/html"), ("purpose", "prefetch")], false),
+            (&[("accept", "image/avif,*/*")], false),
+            (&[], false),
+        ] {
+            assert_eq!(
+                is_navigation(request("GET", headers).headers()),
+                expected,
+                "{headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_on_another_site_is_no_navigation_of_our_own() {
+        let navigation = ("sec-fetch-mode", "navigate");
+        for (headers, expected) in [
+            (&[navigation, ("sec-fetch-site", "same-origin")][..], true),
+            (&[navigation, ("sec-fetch-site", "none")], true),
+            (&[navigation, ("sec-fetch-site", "cross-site")], false),
+            (&[navigation, ("sec-fetch-site", "same-site")], false),
+            (
+                &[
+                    ("accept", "text/html"),
+                    ("referer", "https://example.com/x"),
+                ],
+                true,
+            ),
+            (
+                &[
+                    ("accept", "text/html"),
+                    ("referer", "https://evil.example/x"),
+                ],
+                false,
+            ),
+            (&[("accept", "text/html")], false),
+        ] {
+            assert_eq!(
+                is_own_navigation(request("GET", headers).headers()),
+                expected,
+                "{headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_page_of_this_host_is_an_own_referrer() {
+        let referrer = |value: &str| {
+            own_referrer(request("GET", &[("referer", value)]).headers())
+                .map(|url| url.path().to_owned())
+        };
+        assert_eq!(
+            referrer("https://example.com/access/?redirect=%2Fa").as_deref(),
+            Some("/access/")
+        );
+        assert_eq!(referrer("https://evil.example/access/"), None);
+        assert_eq!(referrer("nonsense"), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! HTTP in, HTTP out: the answers all handlers share, and the checks that come before every one of
+//! them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
+    HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::body::BodyError;
+use crate::origin;
+use crate::settings::Settings;
+use crate::snapshot::InvalidSnapshot;
+
+/// A request whose body has been read. What `lambda_http` and axum both turn into.
+pub type Request = http::Request<Bytes>;
+/// A response whose body is whole.
+pub type Response = http::Response<Bytes>;
+
+/// Runs a handler between what comes before and after all of them: CORS, the cross-site check, and
+/// the headers that every answer carries.
+pub async fn serve(
+    settings: &Settings,
+    request: Request,
+    handler: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let origin = request
+        .headers()
+        .get(ORIGIN)
+        .filter(|origin| origin::is_allowed(settings, origin))
+        .cloned();
+    let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
+        preflight()
+    } else if let Err(refused) = origin::check(settings, &request) {
+        tracing::warn!(path = request.uri().path(), "cross-site request refused");
+        refused
+    } else {
+        handler(request).await
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(VARY, HeaderValue::from_static("Origin, Sec-Fetch-Site"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
+    }
+    response
+}
+
+fn preflight() -> Response {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
+        (ACCESS_CONTROL_MAX_AGE, "7200"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// An answer without a body.
+#[must_use]
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer in JSON.
+#[must_use]
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    with_body(
+        status,
+        "application/json",
+        serde_json::to_vec(body).unwrap_or_default(),
+    )
+}
+
+/// A page.
+#[must_use]
+pub fn html(status: StatusCode, body: &'static str) -> Response {
+    with_body(status, "text/html; charset=utf-8", body.into())
+}
+
+fn with_body(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A redirect. `303` after a form post makes the browser GET; `302` answers a navigation (RFC 9110
+/// 15.4.3, 15.4.4).
+#[must_use]
+pub fn redirect(status: StatusCode, location: &str) -> Response {
+    let mut response = empty(status);
+    // Locations are built from percent-encoded paths and fixed words; the root is where nothing
+    // else fits a header.
+    let location = HeaderValue::try_from(location).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// Adds cookies to an answer.
+#[must_use]
+pub fn with_cookies(mut response: Response, cookies: [HeaderValue; 2]) -> Response {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Adds a header to an answer.
+#[must_use]
+pub fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
+    response
+}
+
+/// An error as programs read it: `application/problem+json` (RFC 9457) with a member `code`.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    /// `code` is for programs and never changes; `detail` is for people and names what to do.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, detail: &str) -> Self {
+        let title = status.canonical_reason().unwrap_or_default();
+        let members =
+            json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+        Self {
+            status,
+            members: members.as_object().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Adds a member of our own.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.members).unwrap_or_default();
+        with_body(self.status, "application/problem+json", body)
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let (status, code) = match &error {
+            BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            BodyError::UnsupportedType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-type"),
+            BodyError::Malformed(_) | BodyError::Repeated(_) => {
+                (StatusCode::BAD_REQUEST, "invalid-body")
+            }
+        };
+        Self::new(status, code, &error.to_string())
+    }
+}
+
+impl From<InvalidSnapshot> for Problem {
+    fn from(error: InvalidSnapshot) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-snapshot",
+            &error.to_string(),
+        )
+    }
+}
+
+/// `404`: no such route.
+#[must_use]
+pub fn not_found() -> Response {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        "there is no such endpoint",
+    )
+    .into_response()
+}
+
+/// `405`, with the methods that would do.
+#[must_use]
+pub fn method_not_allowed(allow: &'static str) -> Response {
+    let problem = Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        &format!("use {allow}"),
+    );
+    with_header(
+        problem.into_response(),
+        ALLOW,
+        HeaderValue::from_static(allow),
+    )
+}
+
+/// `503` with `Retry-After`: the store cannot do it now.
+#[must_use]
+pub fn unavailable(retry_after: Duration) -> Response {
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the visit cannot be recorded right now; try again soon",
+    );
+    with_header(
+        problem.into_response(),
+        RETRY_AFTER,
+        HeaderValue::from(retry_after.as_secs().max(1)),
+    )
+}

@@ -1,0 +1,652 @@
+//! The store contract: one suite, run against a SQLite file and against a real NocoDB server.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::sync::Arc;
+
+use shared::email::Email;
+use shared::nocodb::{Client, Config, DEFAULT_WORKSPACE, FieldSpec, Table};
+use shared::session::{EndReason, Heartbeat, Limits, PageFigures, Pages, RecordId, Session};
+use shared::snapshot::Snapshot;
+use shared::store::nocodb_store::NocoDbStore;
+use shared::store::sqlite::SqliteStore;
+use shared::store::{PAGE_SIZE, Store, StoreError, columns};
+use shared::timestamp::Timestamp;
+use shared::token::Claims;
+
+const LIMITS: Limits = Limits {
+    idle_timeout: 1_800,
+    lifetime: 86_400,
+};
+const START: Timestamp = Timestamp::from_unix(1_767_323_045);
+
+fn at(seconds: u64) -> Timestamp {
+    START.plus(seconds)
+}
+
+fn email(address: &str) -> Email {
+    Email::parse(address).unwrap()
+}
+
+/// A store with one open session, and the token its visitor holds.
+struct Visit {
+    store: Arc<dyn Store>,
+    /// Lets a test do what an owner does at the screen.
+    owner: Owner,
+    token: Claims,
+}
+
+/// The owner's hands on the table.
+enum Owner {
+    Sqlite(std::path::PathBuf, tempfile::TempDir),
+    NocoDb(Table),
+}
+
+impl Owner {
+    async fn types_end_reason(&self, id: &RecordId, word: &str) {
+        match self {
+            Self::Sqlite(path, _) => {
+                let update = "UPDATE emailAccess SET endReason = ?1 WHERE id = ?2";
+                let db = rusqlite::Connection::open(path).unwrap();
+                assert_eq!(db.execute(update, (word, id.as_str())).unwrap(), 1);
+            }
+            Self::NocoDb(table) => {
+                let cells = serde_json::json!({ columns::END_REASON: word });
+                table
+                    .update(&id.as_str().parse().unwrap(), &cells)
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
+    async fn deletes(&self, id: &RecordId) {
+        match self {
+            Self::Sqlite(path, _) => {
+                let db = rusqlite::Connection::open(path).unwrap();
+                assert_eq!(
+                    db.execute("DELETE FROM emailAccess WHERE id = ?1", [id.as_str()])
+                        .unwrap(),
+                    1
+                );
+            }
+            Self::NocoDb(table) => table.delete(&[id.as_str().parse().unwrap()]).await.unwrap(),
+        }
+    }
+}
+
+fn sqlite() -> (Arc<dyn Store>, Owner) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    (
+        Arc::new(SqliteStore::open(&path).unwrap()),
+        Owner::Sqlite(path, folder),
+    )
+}
+
+async fn nocodb() -> (Arc<dyn Store>, Owner) {
+    nocodb_with(&columns::ALL).await
+}
+
+async fn nocodb_with(columns: &[columns::Column]) -> (Arc<dyn Store>, Owner) {
+    let variable = |name| {
+        std::env::var(name).unwrap_or_else(|_| {
+            panic!("{name} is not set: run through `make test`, or `tests/nocodb/with-server cargo test`")
+        })
+    };
+    let url = variable("NOCODB_TEST_URL").parse().unwrap();
+    let mut config = Config::new(url, variable("NOCODB_TEST_TOKEN").into());
+    // Many tests share one server on two cores.
+    config.attempt_timeout = std::time::Duration::from_mins(1);
+    config.total_deadline = std::time::Duration::from_mins(2);
+    let client = Client::new(config).unwrap();
+    let base = client
+        .create_base(DEFAULT_WORKSPACE, "store tests")
+        .await
+        .unwrap();
+    let fields: Vec<FieldSpec> = columns
+        .iter()
+        .map(|column| FieldSpec::new(column.title, column.kind))
+        .collect();
+    let table = client
+        .create_table(&base.id, columns::TABLE, &fields)
+        .await
+        .unwrap();
+    let table = client.table(&base.id, &table.id).unwrap();
+    (
+        Arc::new(NocoDbStore::new(table.clone())),
+        Owner::NocoDb(table),
+    )
+}
+
+impl Visit {
+    async fn begin((store, owner): (Arc<dyn Store>, Owner)) -> Self {
+        let record = store
+            .create(&email("ann@example.com"), START)
+            .await
+            .unwrap();
+        let token = Claims::start("localhost", "sid".to_owned(), record, &LIMITS, START);
+        Self {
+            store,
+            owner,
+            token,
+        }
+    }
+
+    fn reading(&self, snapshot: &Snapshot, now: Timestamp) -> Heartbeat {
+        Heartbeat::new(&self.token, snapshot, &LIMITS, now)
+    }
+
+    /// A heartbeat as the function sends it: with the token renewed where the session is open.
+    async fn beats(&mut self, snapshot: &Snapshot, now: Timestamp) -> Session {
+        let heartbeat = self.reading(snapshot, now);
+        let row = self
+            .store
+            .heartbeat(&self.token.record, &heartbeat)
+            .await
+            .unwrap();
+        if row.end_reason.is_none() {
+            self.token = self.token.renewed(&heartbeat, &row, &LIMITS, now);
+        }
+        row
+    }
+
+    async fn row(&self) -> Session {
+        self.store.get(&self.token.record).await.unwrap()
+    }
+}
+
+fn snapshot(active: u64, ago: u64, page: &str, scroll: u8) -> Snapshot {
+    let figures = PageFigures {
+        seconds: active,
+        scroll,
+    };
+    Snapshot {
+        active_seconds: Some(active),
+        seen_seconds_ago: Some(ago),
+        page: Some(page.to_owned()),
+        pages: Pages::from([(page.to_owned(), figures)]),
+        ..Snapshot::default()
+    }
+}
+
+mod contract {
+    use super::*;
+
+    pub(crate) async fn a_new_row_ends_where_it_starts(visit: Visit) {
+        let row = visit.row().await;
+        assert_eq!(
+            (row.start, row.last_seen, row.duration_seconds()),
+            (START, START, 0)
+        );
+        assert_eq!(
+            (row.email.as_str(), row.end_reason, row.ended_at),
+            ("ann@example.com", None, None)
+        );
+        assert_eq!(
+            (row.active_seconds.unwrap_or(0), row.current_page, row.pages),
+            (0, None, Pages::new())
+        );
+    }
+
+    pub(crate) async fn a_heartbeat_writes_all_figures_and_returns_the_row(mut visit: Visit) {
+        let row = visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+        assert_eq!(row, visit.row().await);
+        assert_eq!(
+            (
+                row.last_seen,
+                row.active_seconds,
+                row.current_page.as_deref()
+            ),
+            (at(100), Some(90), Some("/a/"))
+        );
+        assert_eq!(
+            row.pages,
+            Pages::from([(
+                "/a/".to_owned(),
+                PageFigures {
+                    seconds: 90,
+                    scroll: 85
+                }
+            )])
+        );
+    }
+
+    pub(crate) async fn an_empty_heartbeat_moves_last_seen_and_nothing_else(mut visit: Visit) {
+        visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+        let row = visit.beats(&Snapshot::default(), at(200)).await;
+        assert_eq!(
+            (
+                row.last_seen,
+                row.active_seconds,
+                row.current_page.as_deref()
+            ),
+            (at(200), Some(90), Some("/a/"))
+        );
+        assert_eq!(row.pages.len(), 1);
+    }
+
+    pub(crate) async fn a_repeated_heartbeat_changes_nothing(mut visit: Visit) {
+        let once = visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+        assert_eq!(
+            visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await,
+            once
+        );
+    }
+
+    pub(crate) async fn a_late_heartbeat_repairs_and_never_takes_back(mut visit: Visit) {
+        // A page that is being left gets no new token, so the next heartbeat knows less than the row.
+        let leaving = visit.reading(&snapshot(90, 0, "/a/", 85), at(100));
+        visit
+            .store
+            .heartbeat(&visit.token.record, &leaving)
+            .await
+            .unwrap();
+        let row = visit.beats(&snapshot(40, 50, "/b/", 20), at(110)).await;
+        assert_eq!((row.last_seen, row.active_seconds), (at(100), Some(90)));
+        assert_eq!(
+            row.current_page.as_deref(),
+            Some("/a/"),
+            "the page of the newest activity"
+        );
+        assert_eq!(
+            row.pages.len(),
+            2,
+            "what it knows of the other page is kept"
+        );
+    }
+
+    pub(crate) async fn ending_writes_reason_moment_and_last_figures(visit: Visit) {
+        let heartbeat = visit.reading(&snapshot(90, 0, "/a/", 85), at(100));
+        let ended = visit
+            .store
+            .end(&visit.token.record, &heartbeat, EndReason::Logout, at(100))
+            .await
+            .unwrap();
+        assert!(!ended.already);
+        assert_eq!(ended.session, visit.row().await);
+        assert_eq!(
+            (ended.session.end_reason, ended.session.ended_at),
+            (Some(EndReason::Logout), Some(at(100)))
+        );
+        assert_eq!(
+            (ended.session.last_seen, ended.session.active_seconds),
+            (at(100), Some(90))
+        );
+    }
+
+    pub(crate) async fn the_first_end_reason_stays(visit: Visit) {
+        let heartbeat = visit.reading(&Snapshot::default(), at(50));
+        visit
+            .store
+            .end(&visit.token.record, &heartbeat, EndReason::Idle, at(60))
+            .await
+            .unwrap();
+        let again = visit
+            .store
+            .end(&visit.token.record, &heartbeat, EndReason::Logout, at(70))
+            .await
+            .unwrap();
+        assert!(again.already);
+        assert_eq!(
+            (again.session.end_reason, again.session.ended_at),
+            (Some(EndReason::Idle), Some(at(60)))
+        );
+    }
+
+    pub(crate) async fn a_heartbeat_learns_of_an_ending_and_does_not_stretch_it(mut visit: Visit) {
+        visit.beats(&snapshot(50, 0, "/a/", 10), at(60)).await;
+        let heartbeat = visit.reading(
+            &Snapshot {
+                seen_seconds_ago: Some(40),
+                ..Snapshot::default()
+            },
+            at(100),
+        );
+        visit
+            .store
+            .end(&visit.token.record, &heartbeat, EndReason::Logout, at(100))
+            .await
+            .unwrap();
+        let row = visit.beats(&snapshot(190, 0, "/a/", 10), at(200)).await;
+        assert_eq!(
+            (row.end_reason, row.ended_at),
+            (Some(EndReason::Logout), Some(at(100)))
+        );
+        assert_eq!(
+            (row.last_seen, row.active_seconds),
+            (at(100), Some(100)),
+            "looked until it was ended"
+        );
+        assert_eq!(row, visit.row().await);
+    }
+
+    pub(crate) async fn a_word_typed_by_the_owner_ends_the_session(mut visit: Visit) {
+        visit.beats(&snapshot(50, 0, "/a/", 10), at(60)).await;
+        visit
+            .owner
+            .types_end_reason(&visit.token.record, "enough!")
+            .await;
+        let row = visit.beats(&snapshot(90, 0, "/a/", 10), at(100)).await;
+        assert_eq!(row.end_reason, Some(EndReason::Revoked));
+        assert_eq!((row.last_seen, row.active_seconds), (at(60), Some(60)));
+        assert_eq!(row, visit.row().await);
+        let late = visit.beats(&snapshot(90, 20, "/a/", 10), at(100)).await;
+        assert_eq!(
+            late.last_seen,
+            at(60),
+            "a late one does not stretch it either"
+        );
+    }
+
+    pub(crate) async fn ending_all_reaches_every_open_session_of_that_visitor(visit: Visit) {
+        let store = &visit.store;
+        let mut own = vec![visit.token.record.clone()];
+        for _ in 0..11 {
+            own.push(
+                store
+                    .create(&email("ann@example.com"), START)
+                    .await
+                    .unwrap(),
+            );
+        }
+        let other = store
+            .create(&email("nan@example.com"), START)
+            .await
+            .unwrap();
+        let ended_before = own.pop().unwrap();
+        let heartbeat = visit.reading(&Snapshot::default(), at(20));
+        store
+            .end(&ended_before, &heartbeat, EndReason::Revoked, at(20))
+            .await
+            .unwrap();
+
+        assert_eq!(
+            store
+                .end_all("ann@example.com", EndReason::Logout, &LIMITS, at(30))
+                .await
+                .unwrap(),
+            own.len()
+        );
+
+        for id in &own {
+            let row = store.get(id).await.unwrap();
+            assert_eq!(
+                (row.end_reason, row.ended_at),
+                (Some(EndReason::Logout), Some(at(30)))
+            );
+            assert_eq!(row.last_seen, row.start, "last seen stays");
+        }
+        assert_eq!(store.get(&other).await.unwrap().end_reason, None);
+        assert_eq!(
+            store.get(&ended_before).await.unwrap().end_reason,
+            Some(EndReason::Revoked)
+        );
+        assert_eq!(
+            store
+                .end_all("ann@example.com", EndReason::Logout, &LIMITS, at(40))
+                .await
+                .unwrap(),
+            0
+        );
+    }
+
+    pub(crate) async fn ending_all_names_the_true_reason_and_leaves_the_long_gone(visit: Visit) {
+        let store = &visit.store;
+        let now = at(1_800);
+        let fresh = store
+            .create(&email("ann@example.com"), at(100))
+            .await
+            .unwrap();
+        let gone = store
+            .create(&email("ann@example.com"), START.minus(90_000))
+            .await
+            .unwrap();
+        store
+            .end_all("ann@example.com", EndReason::Logout, &LIMITS, now)
+            .await
+            .unwrap();
+        assert_eq!(
+            visit.row().await.end_reason,
+            Some(EndReason::Idle),
+            "fell idle in that very second"
+        );
+        assert_eq!(
+            store.get(&fresh).await.unwrap().end_reason,
+            Some(EndReason::Logout)
+        );
+        assert_eq!(
+            store.get(&gone).await.unwrap().end_reason,
+            None,
+            "just vanished"
+        );
+    }
+
+    pub(crate) async fn a_deleted_row_is_not_found(visit: Visit) {
+        let id = visit.token.record.clone();
+        visit.owner.deletes(&id).await;
+        let heartbeat = visit.reading(&Snapshot::default(), at(10));
+        let late = visit.reading(&snapshot(1, 8, "/", 0), at(10));
+        let store = &visit.store;
+        assert!(matches!(store.get(&id).await, Err(StoreError::NotFound)));
+        assert!(matches!(
+            store.heartbeat(&id, &heartbeat).await,
+            Err(StoreError::NotFound)
+        ));
+        assert!(matches!(
+            store.heartbeat(&id, &late).await,
+            Err(StoreError::NotFound)
+        ));
+        assert!(matches!(
+            store.end(&id, &heartbeat, EndReason::Logout, at(10)).await,
+            Err(StoreError::NotFound)
+        ));
+    }
+
+    pub(crate) async fn the_token_of_a_deleted_row_reaches_no_other_session(visit: Visit) {
+        let id = visit.token.record.clone();
+        visit.owner.deletes(&id).await;
+        // NocoDB on SQLite gives the deleted last row's id again; the SQLite store never does.
+        let next = visit
+            .store
+            .create(&email("bob@example.com"), at(50))
+            .await
+            .unwrap();
+        for snapshot in [Snapshot::default(), snapshot(1, 8, "/", 0)] {
+            let heartbeat = visit.reading(&snapshot, at(100));
+            assert!(matches!(
+                visit.store.heartbeat(&id, &heartbeat).await,
+                Err(StoreError::NotFound)
+            ));
+            let ended = visit
+                .store
+                .end(&id, &heartbeat, EndReason::Logout, at(100))
+                .await;
+            assert!(matches!(ended, Err(StoreError::NotFound)));
+        }
+        let row = visit.store.get(&next).await.unwrap();
+        assert_eq!(
+            (row.email.as_str(), row.last_seen, row.end_reason),
+            ("bob@example.com", at(50), None)
+        );
+    }
+
+    pub(crate) async fn an_id_that_cannot_be_one_is_not_found(visit: Visit) {
+        for id in ["999999", "abc"] {
+            assert!(
+                matches!(
+                    visit.store.get(&RecordId::new(id)).await,
+                    Err(StoreError::NotFound)
+                ),
+                "{id}"
+            );
+        }
+    }
+
+    pub(crate) async fn addresses_are_listed_by_exact_match_however_they_are_written(visit: Visit) {
+        let nasty = [
+            "o'brien@example.com",
+            "a~or~b@example.com",
+            "a%b@example.com",
+            "a_b@example.com",
+            "axb@example.com",
+            "{x}|y@example.com",
+        ];
+        for address in nasty {
+            visit.store.create(&email(address), START).await.unwrap();
+        }
+        for address in nasty {
+            let page = visit.store.list(Some(&email(address)), 0).await.unwrap();
+            let found: Vec<&str> = page
+                .sessions
+                .iter()
+                .map(|session| session.email.as_str())
+                .collect();
+            assert_eq!(found, [address]);
+        }
+    }
+
+    pub(crate) async fn a_long_list_comes_in_pages_in_order(visit: Visit) {
+        let total = usize::from(PAGE_SIZE) + 3;
+        for second in 1..total {
+            visit
+                .store
+                .create(&email("ann@example.com"), at(second as u64))
+                .await
+                .unwrap();
+        }
+        let first = visit.store.list(None, 0).await.unwrap();
+        let second = visit
+            .store
+            .list(Some(&email("ann@example.com")), 1)
+            .await
+            .unwrap();
+        let third = visit.store.list(None, 2).await.unwrap();
+        assert_eq!(
+            (first.sessions.len(), first.has_more),
+            (PAGE_SIZE.into(), true)
+        );
+        assert_eq!((second.sessions.len(), second.has_more), (3, false));
+        assert_eq!((third.sessions.len(), third.has_more), (0, false));
+        let starts: Vec<Timestamp> = first
+            .sessions
+            .iter()
+            .chain(&second.sessions)
+            .map(|session| session.start)
+            .collect();
+        assert!(starts.is_sorted());
+    }
+}
+
+/// Each behaviour becomes one test for each store.
+macro_rules! for_both_stores {
+    ($($behaviour:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                super::contract::$behaviour(super::Visit::begin(super::sqlite()).await).await;
+            })*
+        }
+        mod on_nocodb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                super::contract::$behaviour(super::Visit::begin(super::nocodb().await).await).await;
+            })*
+        }
+    };
+}
+
+for_both_stores![
+    a_new_row_ends_where_it_starts,
+    a_heartbeat_writes_all_figures_and_returns_the_row,
+    an_empty_heartbeat_moves_last_seen_and_nothing_else,
+    a_repeated_heartbeat_changes_nothing,
+    a_late_heartbeat_repairs_and_never_takes_back,
+    ending_writes_reason_moment_and_last_figures,
+    the_first_end_reason_stays,
+    a_heartbeat_learns_of_an_ending_and_does_not_stretch_it,
+    a_word_typed_by_the_owner_ends_the_session,
+    ending_all_reaches_every_open_session_of_that_visitor,
+    ending_all_names_the_true_reason_and_leaves_the_long_gone,
+    a_deleted_row_is_not_found,
+    the_token_of_a_deleted_row_reaches_no_other_session,
+    an_id_that_cannot_be_one_is_not_found,
+    addresses_are_listed_by_exact_match_however_they_are_written,
+    a_long_list_comes_in_pages_in_order,
+];
+
+#[tokio::test]
+async fn a_table_with_the_three_needed_columns_records_visits() {
+    let mut visit = Visit::begin(nocodb_with(&columns::ALL[..3]).await).await;
+    let row = visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+    assert_eq!(
+        (row.last_seen, row.active_seconds, row.end_reason),
+        (at(100), None, None)
+    );
+    assert_eq!(visit.token.active, 90, "the token still knows");
+    let ended = visit
+        .store
+        .end_all("ann@example.com", EndReason::Logout, &LIMITS, at(110))
+        .await;
+    assert!(ended.is_ok(), "endings are turned off, not an error");
+}
+
+#[tokio::test]
+async fn nobody_comes_in_where_a_needed_column_is_missing() {
+    for missing in 0..3 {
+        let mut some = columns::ALL.to_vec();
+        some.remove(missing);
+        let (store, _owner) = nocodb_with(&some).await;
+        assert!(
+            store
+                .create(&email("ann@example.com"), START)
+                .await
+                .is_err(),
+            "without {}",
+            columns::ALL[missing].title
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_processes_share_one_sqlite_file() {
+    let (store, owner) = sqlite();
+    let Owner::Sqlite(path, _folder) = &owner else {
+        unreachable!()
+    };
+    let other = SqliteStore::open(path).unwrap();
+    let writes = (0..50u64).map(|second| {
+        let (store, other) = (Arc::clone(&store), other.clone());
+        tokio::spawn(async move {
+            store
+                .create(&email("ann@example.com"), at(second))
+                .await
+                .unwrap();
+            other
+                .create(&email("bob@example.com"), at(second))
+                .await
+                .unwrap();
+        })
+    });
+    for write in writes.collect::<Vec<_>>() {
+        write.await.unwrap();
+    }
+    assert_eq!(
+        other
+            .list(Some(&email("ann@example.com")), 0)
+            .await
+            .unwrap()
+            .sessions
+            .len(),
+        50
+    );
+    assert_eq!(
+        store
+            .list(Some(&email("bob@example.com")), 0)
+            .await
+            .unwrap()
+            .sessions
+            .len(),
+        50
+    );
+}
