@@ -1,0 +1,229 @@
+//! `/api/session-heartbeat` and `/api/session-refresh`: is this session still open, and until when?
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use shared::app::App;
+use shared::body::Body;
+use shared::cookies::Presented;
+use shared::gate::{INVALID, MISSING};
+use shared::origin;
+use shared::session::{EndReason, Heartbeat};
+use shared::site_path::SitePath;
+use shared::snapshot::Snapshot;
+use shared::store::StoreError;
+use shared::timestamp::Timestamp;
+use shared::token::Claims;
+use shared::web::{self, Problem, Request, Response};
+
+mod refresh;
+
+/// Answers one request; see the routes in `docs/api.md`.
+pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
+    web::serve(&app.settings, request, async |request| {
+        match (request.uri().path(), request.method()) {
+            ("/api/session-heartbeat", &Method::POST) => heartbeat(&app, &request, now).await,
+            ("/api/session-heartbeat", &Method::GET) => status(&app, &request, now).await,
+            ("/api/session-heartbeat", _) => web::method_not_allowed("GET, POST"),
+            ("/api/session-refresh", &Method::GET) => refresh::refresh(&app, &request, now).await,
+            ("/api/session-refresh", _) => web::method_not_allowed("GET"),
+            _ => web::not_found(),
+        }
+    })
+    .await
+}
+
+async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
+    let snapshot = match read_snapshot(request).await {
+        Ok(snapshot) => snapshot,
+        Err(problem) => return problem.into_response(),
+    };
+    let refuse = |reason: &str| refuse(app, request, &snapshot, reason);
+    let token = match presented(app, request) {
+        Presented::Session(token) => token,
+        Presented::Invalid => return refuse(INVALID),
+        Presented::Missing => return refuse(MISSING),
+    };
+    if let Some(reason) = token.ended_at(now) {
+        return refuse(
+            record_ending(app, &token, &snapshot, reason, now)
+                .await
+                .as_str(),
+        );
+    }
+    if !snapshot.belongs_to(token.record.as_str()) {
+        // Another session's figures: nothing of this one is known to have happened.
+        return alive(&token, now);
+    }
+    let heartbeat = Heartbeat::new(&token, &snapshot, &app.settings.limits, now);
+    match app.store.heartbeat(&token.record, &heartbeat).await {
+        Ok(row) => {
+            if let Some(reason) = row.end_reason {
+                let record = token.record.as_str();
+                tracing::info!(record, %reason, "heartbeat refused: the session was ended elsewhere");
+                return refuse(reason.as_str());
+            }
+            let token = token.renewed(&heartbeat, &row, &app.settings.limits, now);
+            with_token(app, alive(&token, now), &token, &snapshot, now)
+        }
+        // A deleted row: the owner wants no trace of this visit, and no more of it.
+        Err(StoreError::NotFound) => refuse(EndReason::Revoked.as_str()),
+        Err(error) => {
+            tracing::error!(
+                record = token.record.as_str(),
+                error = error.to_string(),
+                "a heartbeat could not be written"
+            );
+            let token = token.kept_alive(&heartbeat, &app.settings.limits);
+            with_token(
+                app,
+                web::unavailable(error.retry_after()),
+                &token,
+                &snapshot,
+                now,
+            )
+        }
+    }
+}
+
+/// `GET`: asks the store and extends nothing.
+async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
+    let no_session = |reason: &str| {
+        web::json(
+            StatusCode::OK,
+            &json!({ "hasSession": false, "reason": reason }),
+        )
+    };
+    let token = match presented(app, request) {
+        Presented::Session(token) => token,
+        Presented::Invalid => return no_session(INVALID),
+        Presented::Missing => return no_session(MISSING),
+    };
+    if let Some(reason) = token.ended_at(now) {
+        return no_session(reason.as_str());
+    }
+    match app.store.get(&token.record).await {
+        Ok(row) if !token.owns(&row) => no_session(EndReason::Revoked.as_str()),
+        Ok(row) => row.end_reason.map_or_else(
+            || web::json(StatusCode::OK, &json!({ "hasSession": true, "idleExpiresInSeconds": token.idle_deadline.since(now) })),
+            |reason| no_session(reason.as_str()),
+        ),
+        Err(StoreError::NotFound) => no_session(EndReason::Revoked.as_str()),
+        Err(error) => {
+            tracing::error!(record = token.record.as_str(), error = error.to_string(), "the session could not be looked up");
+            web::unavailable(error.retry_after())
+        }
+    }
+}
+
+async fn read_snapshot(request: &Request) -> Result<Snapshot, Problem> {
+    let body = Body::read(request).await?;
+    Ok(Snapshot::read(&body.fields)?)
+}
+
+fn presented(app: &App, request: &Request) -> Presented {
+    app.settings.cookies.read(
+        request.headers(),
+        &app.settings.keys,
+        &app.settings.audience,
+    )
+}
+
+/// Writes down that a deadline has passed, with what the last snapshot says of the time before it,
+/// and returns the reason that stands in the row: the first one. An outage changes nothing for the
+/// visitor, whose session is over all the same.
+async fn record_ending(
+    app: &App,
+    token: &Claims,
+    snapshot: &Snapshot,
+    reason: EndReason,
+    now: Timestamp,
+) -> EndReason {
+    let ours = if snapshot.belongs_to(token.record.as_str()) {
+        snapshot
+    } else {
+        &Snapshot::default()
+    };
+    let heartbeat = Heartbeat::new(token, ours, &app.settings.limits, now);
+    let record = token.record.as_str();
+    match app.store.end(&token.record, &heartbeat, reason, now).await {
+        Ok(ended) => {
+            if !ended.already {
+                tracing::info!(record, %reason, "session ended");
+            }
+            ended.session.end_reason.unwrap_or(reason)
+        }
+        Err(StoreError::NotFound) => EndReason::Revoked,
+        Err(error) => {
+            tracing::error!(record, %reason, error = error.to_string(), "an ending could not be written");
+            reason
+        }
+    }
+}
+
+fn alive(token: &Claims, now: Timestamp) -> Response {
+    web::json(
+        StatusCode::OK,
+        &json!({
+            "success": true,
+            "timestamp": now.to_string(),
+            "idleExpiresInSeconds": token.idle_deadline.since(now),
+            "sessionExpiresInSeconds": token.end_deadline.since(now),
+        }),
+    )
+}
+
+/// Renews the cookies, except for a page that is being left: browsers do take cookies from the
+/// answer to a beacon, and a late one would revive a session that has ended meanwhile.
+fn with_token(
+    app: &App,
+    response: Response,
+    token: &Claims,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Response {
+    if snapshot.leaving {
+        return response;
+    }
+    match app.settings.cookies.write(token, &app.settings.keys, now) {
+        Ok(cookies) => web::with_cookies(response, cookies),
+        Err(error) => {
+            tracing::error!(
+                record = token.record.as_str(),
+                error = error.to_string(),
+                "the cookies could not be renewed"
+            );
+            web::unavailable(Duration::from_secs(1))
+        }
+    }
+}
+
+/// `401` with the reason, and whether the page in front of the visitor needs a session. Clears the
+/// cookies, except for a page that is being left.
+fn refuse(app: &App, request: &Request, snapshot: &Snapshot, reason: &str) -> Response {
+    let response = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "no-session",
+        "there is no open session",
+    )
+    .with("reason", reason)
+    .with("protected", needs_session(app, request, snapshot))
+    .into_response();
+    if snapshot.leaving {
+        response
+    } else {
+        web::with_cookies(response, app.settings.cookies.clear())
+    }
+}
+
+/// Older pages' scripts do not say where they are; their browser does. Where nobody says, the page
+/// is taken to be protected.
+fn needs_session(app: &App, request: &Request, snapshot: &Snapshot) -> bool {
+    let page = snapshot
+        .page
+        .clone()
+        .or_else(|| Some(origin::own_referrer(request.headers())?.path().to_owned()));
+    page.and_then(|page| SitePath::normalise(&page))
+        .is_none_or(|page| app.settings.protected.contain(&page))
+}

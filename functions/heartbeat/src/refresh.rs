@@ -1,0 +1,82 @@
+//! `GET /api/session-refresh`: where the gate sends a visitor whose token was not confirmed lately.
+
+use http::StatusCode;
+use shared::app::App;
+use shared::cookies::Presented;
+use shared::gate::{self, INVALID, Message};
+use shared::origin;
+use shared::redirect::RedirectPath;
+use shared::session::{EndReason, Heartbeat, Session};
+use shared::snapshot::Snapshot;
+use shared::store::StoreError;
+use shared::timestamp::Timestamp;
+use shared::token::Claims;
+use shared::web::{self, Request, Response};
+
+use crate::{presented, record_ending, with_token};
+
+/// Asks the store once. Open: back, with a fresh token. Ended: to the gate. Store not answering:
+/// back all the same, with deadlines unchanged, so that an outage neither loops nor throws anybody
+/// out.
+pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect");
+    let back = app
+        .settings
+        .redirect_or_default(given.as_ref().map(|(_, value)| value.as_ref()));
+    let token = match presented(app, request) {
+        Presented::Session(token) => token,
+        Presented::Invalid => return to_gate(app, &back, Some(INVALID)),
+        Presented::Missing => return to_gate(app, &back, None),
+    };
+    if let Some(reason) = token.ended_at(now) {
+        let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
+        return to_gate(app, &back, Some(reason.as_str()));
+    }
+    let renewed = match ask(app, request, &token, now).await {
+        Ok((row, _)) if !token.owns(&row) => Err(Some(EndReason::Revoked)),
+        Ok((row, _)) if row.end_reason.is_some() => Err(row.end_reason),
+        Ok((_, renewed)) => Ok(renewed),
+        Err(StoreError::NotFound) => Err(Some(EndReason::Revoked)),
+        Err(error) => {
+            tracing::error!(
+                record = token.record.as_str(),
+                error = error.to_string(),
+                "a session could not be confirmed; let through"
+            );
+            Ok(token.refreshed(now))
+        }
+    };
+    match renewed {
+        Ok(token) => {
+            let response = web::redirect(StatusCode::FOUND, back.as_str());
+            with_token(app, response, &token, &Snapshot::default(), now)
+        }
+        Err(reason) => to_gate(app, &back, reason.map(EndReason::as_str)),
+    }
+}
+
+/// The row, and the token as it would be renewed. A person opening a page counts as a heartbeat; a
+/// picture or a prefetch does not.
+async fn ask(
+    app: &App,
+    request: &Request,
+    token: &Claims,
+    now: Timestamp,
+) -> Result<(Session, Claims), StoreError> {
+    if !origin::is_navigation(request.headers()) {
+        return Ok((app.store.get(&token.record).await?, token.refreshed(now)));
+    }
+    let heartbeat = Heartbeat::new(token, &Snapshot::default(), &app.settings.limits, now);
+    let row = app.store.heartbeat(&token.record, &heartbeat).await?;
+    let renewed = token.renewed(&heartbeat, &row, &app.settings.limits, now);
+    Ok((row, renewed))
+}
+
+fn to_gate(app: &App, back: &RedirectPath, reason: Option<&str>) -> Response {
+    let address = gate::address(&app.settings, Some(back), reason.map(Message::Reason));
+    web::with_cookies(
+        web::redirect(StatusCode::FOUND, &address),
+        app.settings.cookies.clear(),
+    )
+}

@@ -1,0 +1,186 @@
+//! `POST /api/logout` and `GET /logout`: the end of a session, at the visitor's wish or by the
+//! script's clock.
+
+use http::{Method, StatusCode};
+use shared::app::App;
+use shared::body::Body;
+use shared::cookies::Presented;
+use shared::gate::{self, Message};
+use shared::origin;
+use shared::session::{EndReason, Heartbeat};
+use shared::snapshot::{self, Snapshot};
+use shared::store::StoreError;
+use shared::timestamp::Timestamp;
+use shared::token::Claims;
+use shared::web::{self, Problem, Request, Response};
+
+/// For a link on another site, which must not log anybody out, and for prefetches, which nobody
+/// asked for.
+const BUTTON_PAGE: &str = include_str!("button.html");
+
+/// Answers one request; see the routes in `docs/api.md`.
+pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
+    web::serve(&app.settings, request, async |request| {
+        match (request.uri().path(), request.method()) {
+            ("/api/logout", &Method::POST) => posted(&app, &request, now).await,
+            ("/api/logout", _) => web::method_not_allowed("POST"),
+            ("/logout", &Method::GET) => navigated(&app, &request, now).await,
+            ("/logout", _) => web::method_not_allowed("GET"),
+            _ => web::not_found(),
+        }
+    })
+    .await
+}
+
+async fn posted(app: &App, request: &Request, now: Timestamp) -> Response {
+    let (wish, is_form) = match read(request).await {
+        Ok(read) => read,
+        Err(problem) => return problem.into_response(),
+    };
+    end(app, request, &wish, now).await;
+    if is_form {
+        to_gate(app, request, wish.reason)
+    } else {
+        cleared(app, web::empty(StatusCode::NO_CONTENT))
+    }
+}
+
+async fn navigated(app: &App, request: &Request, now: Timestamp) -> Response {
+    if !origin::is_own_navigation(request.headers()) {
+        return web::html(StatusCode::OK, BUTTON_PAGE);
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reason");
+    let reason = match reason(given.as_ref().map(|(_, value)| value.as_ref())) {
+        Ok(reason) => reason,
+        Err(problem) => return problem.into_response(),
+    };
+    end(
+        app,
+        request,
+        &Wish {
+            reason,
+            everywhere: true,
+            snapshot: Snapshot::default(),
+        },
+        now,
+    )
+    .await;
+    to_gate(app, request, reason)
+}
+
+/// What whoever logs out wants.
+struct Wish {
+    reason: EndReason,
+    /// False keeps it to this browser. True asks for what `EVERYWHERE_ON` allows, and never for
+    /// more.
+    everywhere: bool,
+    snapshot: Snapshot,
+}
+
+async fn read(request: &Request) -> Result<(Wish, bool), Problem> {
+    let body = Body::read(request).await?;
+    let wish = Wish {
+        reason: reason(body.text("reason"))?,
+        everywhere: snapshot::flag(&body.fields, "everywhere")?.unwrap_or(true),
+        snapshot: Snapshot::read(&body.fields)?,
+    };
+    Ok((wish, body.is_form))
+}
+
+fn reason(given: Option<&str>) -> Result<EndReason, Problem> {
+    match given.unwrap_or_default() {
+        "" | "logout" => Ok(EndReason::Logout),
+        "idle" => Ok(EndReason::Idle),
+        _ => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-reason",
+            "reason: must be logout or idle",
+        )),
+    }
+}
+
+/// Ends the session in the store. The browser is logged out whatever comes of it.
+async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
+    let settings = &app.settings;
+    let Presented::Session(token) =
+        settings
+            .cookies
+            .read(request.headers(), &settings.keys, &settings.audience)
+    else {
+        return;
+    };
+    // A deadline that passed before anybody logged out is the reason.
+    let reason = token.ended_at(now).unwrap_or(wish.reason);
+    let heartbeat = Heartbeat::new(
+        &token,
+        &last_snapshot(&token, wish, now),
+        &settings.limits,
+        now,
+    );
+    let record = token.record.as_str();
+    match app.store.end(&token.record, &heartbeat, reason, now).await {
+        // Whoever holds a copy of a cookie that has been logged out can do nothing more with it.
+        Ok(ended) if ended.already => {}
+        Ok(ended) => {
+            tracing::info!(record, %reason, "session ended");
+            if wish.everywhere && settings.everywhere_on.includes(wish.reason) {
+                end_all(app, &ended.session.email, wish.reason, now).await;
+            }
+        }
+        Err(StoreError::NotFound) => {}
+        Err(error) => {
+            tracing::error!(record, %reason, error = error.to_string(), "an ending could not be written");
+        }
+    }
+}
+
+async fn end_all(app: &App, email: &str, reason: EndReason, now: Timestamp) {
+    match app
+        .store
+        .end_all(email, reason, &app.settings.limits, now)
+        .await
+    {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "the visitor's other sessions ended"),
+        Err(error) => tracing::error!(
+            error = error.to_string(),
+            "the visitor's other sessions could not be ended"
+        ),
+    }
+}
+
+/// The figures that come with the logout. Pressing the button is looking; a clock that ran out is
+/// not.
+fn last_snapshot(token: &Claims, wish: &Wish, now: Timestamp) -> Snapshot {
+    let ours = wish.snapshot.belongs_to(token.record.as_str());
+    let snapshot = if ours {
+        wish.snapshot.clone()
+    } else {
+        Snapshot::default()
+    };
+    let nothing_new = (wish.reason == EndReason::Idle).then(|| now.since(token.seen));
+    Snapshot {
+        seen_seconds_ago: snapshot.seen_seconds_ago.or(nothing_new),
+        ..snapshot
+    }
+}
+
+/// To the gate with the reason, and with the way back to the page where the visitor logged out.
+fn to_gate(app: &App, request: &Request, reason: EndReason) -> Response {
+    let referrer = origin::own_referrer(request.headers());
+    let back = referrer.and_then(|url| {
+        app.settings
+            .redirect(Some(&url[url::Position::BeforePath..]))
+    });
+    let address = gate::address(
+        &app.settings,
+        back.as_ref(),
+        Some(Message::Reason(reason.as_str())),
+    );
+    cleared(app, web::redirect(StatusCode::SEE_OTHER, &address))
+}
+
+fn cleared(app: &App, response: Response) -> Response {
+    web::with_cookies(response, app.settings.cookies.clear())
+}

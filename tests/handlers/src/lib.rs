@@ -1,0 +1,310 @@
+//! A browser with cookies, a clock that tests set, and a store that tests can switch off: what the
+//! real parts can't be made to do. The handlers and the SQLite file below them are the real ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "only tests use it, and for them a panic is the report"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{Request, StatusCode};
+use serde_json::Value;
+use shared::app::App;
+use shared::email::Email;
+use shared::session::{EndReason, Heartbeat, Limits, RecordId, Session};
+use shared::settings::{Settings, Variables};
+use shared::store::sqlite::SqliteStore;
+use shared::store::{Ended, SessionPage, Store, StoreError};
+use shared::timestamp::Timestamp;
+use shared::web::Response;
+use tempfile::TempDir;
+
+/// When every test begins.
+pub const START: Timestamp = Timestamp::from_unix(1_767_323_045);
+
+/// A SQLite store that can be switched off, and counts what it is asked.
+pub struct Switchable {
+    inner: SqliteStore,
+    /// Nothing answers while set.
+    pub is_down: AtomicBool,
+    /// How many calls came in.
+    pub calls: AtomicUsize,
+}
+
+impl Switchable {
+    fn reach(&self) -> Result<&SqliteStore, StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.is_down.load(Ordering::SeqCst) {
+            Err(StoreError::Stopped)
+        } else {
+            Ok(&self.inner)
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Switchable {
+    async fn create(&self, email: &Email, start: Timestamp) -> Result<RecordId, StoreError> {
+        self.reach()?.create(email, start).await
+    }
+    async fn heartbeat(&self, id: &RecordId, heartbeat: &Heartbeat) -> Result<Session, StoreError> {
+        self.reach()?.heartbeat(id, heartbeat).await
+    }
+    async fn end(
+        &self,
+        id: &RecordId,
+        heartbeat: &Heartbeat,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Ended, StoreError> {
+        self.reach()?.end(id, heartbeat, reason, now).await
+    }
+    async fn end_all(
+        &self,
+        email: &str,
+        reason: EndReason,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        self.reach()?.end_all(email, reason, limits, now).await
+    }
+    async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
+        self.reach()?.get(id).await
+    }
+    async fn list(&self, email: Option<&Email>, page: u32) -> Result<SessionPage, StoreError> {
+        self.reach()?.list(email, page).await
+    }
+}
+
+/// One site with its store.
+pub struct Site {
+    app: App,
+    /// The store, to break it.
+    pub store: Arc<Switchable>,
+    _folder: TempDir,
+}
+
+impl Site {
+    /// A site with these settings besides the necessary ones.
+    #[must_use]
+    pub fn new(settings: &[(&str, &str)]) -> Self {
+        let necessary = [
+            (
+                "SESSION_KEYS",
+                "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            ),
+            ("SITE_AUDIENCE", "localhost"),
+        ];
+        let all = necessary
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Settings::read(&all.collect::<Variables>()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let inner = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+        let store = Arc::new(Switchable {
+            inner,
+            is_down: AtomicBool::new(false),
+            calls: AtomicUsize::new(0),
+        });
+        Self {
+            app: App {
+                settings: Arc::new(settings),
+                store: Arc::clone(&store) as Arc<dyn Store>,
+            },
+            store,
+            _folder: folder,
+        }
+    }
+
+    /// A browser without cookies.
+    #[must_use]
+    pub fn browser(&self) -> Browser<'_> {
+        Browser {
+            site: self,
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    /// Switches the store off or on.
+    pub fn store_is_down(&self, is_down: bool) {
+        self.store.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    /// All rows.
+    pub async fn rows(&self) -> Vec<Session> {
+        self.store.inner.list(None, 0).await.unwrap().sessions
+    }
+
+    /// The owner types a word into a row.
+    pub async fn revoke(&self, id: &RecordId, now: Timestamp) {
+        let row = self.store.inner.get(id).await.unwrap();
+        let token = shared::token::Claims::start(
+            "localhost",
+            String::new(),
+            id.clone(),
+            &self.app.settings.limits,
+            row.start,
+        );
+        let heartbeat = Heartbeat::new(
+            &token,
+            &shared::snapshot::Snapshot::default(),
+            &self.app.settings.limits,
+            row.last_seen,
+        );
+        self.store
+            .inner
+            .end(id, &heartbeat, EndReason::Revoked, now)
+            .await
+            .unwrap();
+    }
+}
+
+/// A browser that keeps cookies and sends them to the handlers.
+#[derive(Clone)]
+pub struct Browser<'a> {
+    site: &'a Site,
+    /// By name.
+    pub cookies: BTreeMap<String, String>,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Where it leads.
+    pub location: Option<String>,
+    /// Whether it came with cookies.
+    pub sets_cookies: bool,
+    /// Its headers.
+    pub headers: http::HeaderMap,
+    /// Its body as JSON, or null.
+    pub json: Value,
+}
+
+impl Browser<'_> {
+    /// Sends a request, given as method, path, headers and body, at a moment.
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+        now: Timestamp,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !self.cookies.is_empty() {
+            let pairs: Vec<String> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            request = request.header(COOKIE, pairs.join("; "));
+        }
+        let request = request.body(Bytes::from(body.to_owned())).unwrap();
+        let app = self.site.app.clone();
+        let response = match path.split('?').next().unwrap() {
+            "/api/verify-temp-access" => verify_access::handle(app, request, now).await,
+            "/api/logout" | "/logout" => logout::handle(app, request, now).await,
+            _ => heartbeat::handle(app, request, now).await,
+        };
+        self.keep_cookies(&response);
+        Answer {
+            status: response.status(),
+            location: response
+                .headers()
+                .get(LOCATION)
+                .map(|value| value.to_str().unwrap().to_owned()),
+            sets_cookies: response.headers().contains_key(SET_COOKIE),
+            headers: response.headers().clone(),
+            json: serde_json::from_slice(response.body()).unwrap_or_default(),
+        }
+    }
+
+    fn keep_cookies(&mut self, response: &Response) {
+        for header in response.headers().get_all(SET_COOKIE) {
+            let (pair, attributes) = header.to_str().unwrap().split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            if attributes.contains("Max-Age=0;") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// Comes in at the gate.
+    pub async fn enters(&mut self, email: &str, now: Timestamp) -> Answer {
+        let body = serde_json::json!({ "email": email }).to_string();
+        self.send(
+            "POST",
+            "/api/verify-temp-access",
+            &[(CONTENT_TYPE.as_str(), "application/json")],
+            &body,
+            now,
+        )
+        .await
+    }
+
+    /// Sends a heartbeat with this snapshot, or with an empty body where it is null.
+    pub async fn beats(&mut self, snapshot: Value, now: Timestamp) -> Answer {
+        let body = if snapshot.is_null() {
+            String::new()
+        } else {
+            snapshot.to_string()
+        };
+        self.send(
+            "POST",
+            "/api/session-heartbeat",
+            &[(CONTENT_TYPE.as_str(), "text/plain;charset=UTF-8")],
+            &body,
+            now,
+        )
+        .await
+    }
+
+    /// Opens a protected page whose token is stale, as the gate sends it.
+    pub async fn refreshes(&mut self, now: Timestamp) -> Answer {
+        let path = "/api/session-refresh?redirect=%2Fportfolio%2Fconfidential%2F";
+        self.send(
+            "GET",
+            path,
+            &[
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
+            "",
+            now,
+        )
+        .await
+    }
+
+    /// Logs out by the button.
+    pub async fn logs_out(&mut self, now: Timestamp) -> Answer {
+        let form = [
+            (CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        self.send("POST", "/api/logout", &form, "reason=logout", now)
+            .await
+    }
+}
+
+/// This many seconds after the start.
+#[must_use]
+pub const fn at(seconds: u64) -> Timestamp {
+    START.plus(seconds)
+}
