@@ -123,8 +123,9 @@ fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a
     headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
+        // Cookie by cookie: another application's may be in letters that are not ASCII.
+        .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| std::str::from_utf8(pair).ok())
         .filter_map(move |pair| {
             pair.trim()
                 .split_once('=')
@@ -237,6 +238,20 @@ mod tests {
         }
         for header in ["lastseen=x", "lastseen=a.b.c; a=1"] {
             assert_eq!(read(header), Presented::Invalid, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_in_other_letters_hides_no_cookie() {
+        let token = keys().sign(&claims()).unwrap();
+        for neighbour in ["name=Ren\u{e9}".as_bytes(), b"name=Ren\xe9"] {
+            let header = [neighbour, b"; lastseen=", token.as_bytes()].concat();
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::from_bytes(&header).unwrap());
+            assert_eq!(
+                PLAIN.read(&headers, &keys(), "localhost"),
+                Presented::Session(claims())
+            );
         }
     }
 

@@ -21,6 +21,14 @@ const MAX_LIFETIME_SECONDS: u64 = 399 * 86_400;
 /// refuse it.
 const NOT_YET: [&str; 3] = ["MAX_SESSIONS_PER_VISITOR", "RETENTION_DAYS", "NOTIFY_URL"];
 
+/// Secrets that may be kept in SSM, as the variable that names the parameter and the one it stands
+/// for. On AWS they are resolved before settings are read.
+pub(crate) const SECRETS: [(&str, &str); 3] = [
+    ("SESSION_KEYS_PARAMETER", "SESSION_KEYS"),
+    ("NOCODB_API_TOKEN_PARAMETER", "NOCODB_API_TOKEN"),
+    ("ACCESS_PASSCODE_PARAMETER", "ACCESS_PASSCODE"),
+];
+
 /// A setting is missing, wrong, or contradicts another.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
@@ -216,6 +224,12 @@ impl Settings {
         }
         if !matches!(variables.get("VERIFY_EMAIL"), None | Some("off")) {
             return Err(wrong("VERIFY_EMAIL", "this version knows only `off`"));
+        }
+        if let Some((name, _)) = SECRETS.into_iter().find(|(parameter, plain)| {
+            variables.get(parameter).is_some() && variables.get(plain).is_none()
+        }) {
+            let problem = "only the functions on AWS read secrets from SSM; set the value itself";
+            return Err(wrong(name, problem));
         }
         let gate_path = variables.get("GATE_PATH").unwrap_or("/access/");
         let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");

@@ -101,7 +101,7 @@ pub enum StoreError {
     #[error("no such record")]
     NotFound,
     /// NocoDB did not take it; see [`nocodb::Error`].
-    #[error("NocoDB: {0}")]
+    #[error("{0}")]
     NocoDb(#[source] nocodb::Error),
     /// SQLite did not take it.
     #[cfg(feature = "sqlite")]

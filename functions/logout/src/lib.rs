@@ -51,10 +51,9 @@ async fn navigated(app: &App, request: &Request, now: Timestamp) -> Response {
     }
     let query = request.uri().query().unwrap_or_default();
     let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reason");
-    let reason = match reason(given.as_ref().map(|(_, value)| value.as_ref())) {
-        Ok(reason) => reason,
-        Err(problem) => return problem.into_response(),
-    };
+    // Somebody who follows a link wants to be out, whatever the link says.
+    let reason =
+        reason(given.as_ref().map(|(_, value)| value.as_ref())).unwrap_or(EndReason::Logout);
     end(
         app,
         request,

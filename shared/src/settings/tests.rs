@@ -92,6 +92,7 @@ fn a_bad_setting_is_named() {
         ("COOKIE_SECURE", "yes"),
         ("VERIFY_EMAIL", "code"),
         ("RETENTION_DAYS", "30"),
+        ("ACCESS_PASSCODE_PARAMETER", "/site/passcode"),
     ] {
         let error = read(&[(name, value)]).unwrap_err();
         assert_eq!(error.name, name, "{name}={value}: {error}");

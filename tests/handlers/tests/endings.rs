@@ -216,6 +216,22 @@ async fn a_typed_address_logs_out_and_a_link_elsewhere_only_asks() {
 }
 
 #[tokio::test]
+async fn a_link_to_logout_with_an_unknown_reason_logs_out() {
+    let site = Site::new(&[]);
+    let mut browser = site.browser();
+    browser.enters("ann@example.com", START).await;
+    let typed = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
+    let answer = browser
+        .send("GET", "/logout?reason=bored", &typed, "", at(60))
+        .await;
+    assert_eq!(
+        answer.location.as_deref(),
+        Some("/access/?reason=logout#logout")
+    );
+    assert_eq!(site.rows().await[0].end_reason, Some(EndReason::Logout));
+}
+
+#[tokio::test]
 async fn another_site_can_neither_log_out_nor_beat() {
     let site = Site::new(&[]);
     let mut browser = site.browser();
