@@ -1,0 +1,86 @@
+//! The keys that sign sessions: made, and kept beside the database where nobody set any.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use shared::settings::Variables;
+use shared::token::Keys;
+
+use crate::CommandResult;
+
+/// Commands for keys.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print a new key, ready for SESSION_KEYS
+    ///
+    /// To replace a key without logging anybody out, put the new one first and keep the old one
+    /// behind it, separated by a comma; remove the old one after the longest session has ended
+    /// (SESSION_LIFETIME_SECONDS).
+    New,
+}
+
+pub(crate) fn run(command: &Command) -> CommandResult {
+    match command {
+        Command::New => println!("{}", new_key()?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where `serve` keeps the key it made: beside the database.
+pub(crate) fn path(variables: &Variables) -> PathBuf {
+    let database = variables.get("DATABASE_PATH").unwrap_or_default();
+    Path::new(database).with_file_name("session-keys")
+}
+
+/// Sets `SESSION_KEYS` where nobody did: from the file beside the database, or newly made and kept
+/// there. Says whether it was made.
+pub(crate) fn ensure(variables: &mut Variables) -> Result<bool, KeyFileError> {
+    if variables.get("SESSION_KEYS").is_some() {
+        return Ok(false);
+    }
+    let path = path(variables);
+    let failed = |source| KeyFileError {
+        path: path.clone(),
+        source,
+    };
+    match fs::read_to_string(&path) {
+        Ok(keys) => {
+            variables.set("SESSION_KEYS", keys.trim());
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = new_key().map_err(failed)?;
+            write_private(&path, &key).map_err(failed)?;
+            variables.set("SESSION_KEYS", &key);
+            Ok(true)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The key file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("SESSION_KEYS is not set, and the file that would hold one cannot be used: {}: {source}", path.display())]
+pub(crate) struct KeyFileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn new_key() -> io::Result<String> {
+    Keys::generate().map_err(|_| io::Error::other("the system has no random bytes to give"))
+}
+
+/// Writes a file that only its owner can read, and never over one that is there.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{text}")
+}

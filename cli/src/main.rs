@@ -1,0 +1,72 @@
+//! `lastseen`: runs the whole product on one machine, and looks after its table.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "what clap shows in a terminal is no Markdown"
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use shared::settings::Variables;
+
+mod defaults;
+mod doctor;
+mod duration;
+mod keys;
+mod serve;
+mod sessions;
+mod setup;
+mod site;
+mod terminal;
+
+/// A gate, a clock and a lock for confidential pages on a static site.
+///
+/// Without a command, `lastseen serve` starts: the site, the API and the gate on one address, with
+/// sessions in a SQLite file.
+///
+/// Settings are environment variables; the README lists them all. With NOCODB_URL set, sessions
+/// live in your NocoDB table instead.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site, the API and the gate (what plain `lastseen` does)
+    Serve,
+    /// Create the table in NocoDB, or add the columns it lacks
+    Setup(setup::Arguments),
+    /// Check settings, connection, table and keys: a tick or a cure for each
+    Doctor,
+    /// Show the visits, with how long each took and the total
+    Sessions(sessions::Arguments),
+    /// Make the keys that sign sessions
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let variables = defaults::fill_in(Variables::from_env());
+    let result = match Arguments::parse().command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(variables).await,
+        Command::Setup(arguments) => setup::run(&variables, &arguments).await,
+        Command::Doctor => doctor::run(&variables).await,
+        Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
+        Command::Keys(command) => keys::run(&command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lastseen: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a command returns: its exit code, or the one line that says why it could not do its work.
+type CommandResult = Result<ExitCode, Box<dyn std::error::Error>>;

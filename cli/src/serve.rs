@@ -1,0 +1,191 @@
+//! `lastseen serve`: the site, the API and the gate in one process, from the same handlers that run
+//! on Lambda.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use shared::app::App;
+use shared::body::{BodyError, MAX_BODY_BYTES};
+use shared::settings::{StoreSettings, Variables};
+use shared::timestamp::Timestamp;
+use shared::web::{self, Problem};
+use tokio::net::TcpListener;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::site::{self, Site};
+use crate::{CommandResult, keys};
+
+/// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long answers under way may take once the process is asked to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(mut variables: Variables) -> CommandResult {
+    start_log();
+    let made_key = keys::ensure(&mut variables)?;
+    let app = App::start(&variables)?;
+    let address = address(&variables)?;
+    let site = Site::open(PathBuf::from(
+        variables.get("STATIC_DIR").unwrap_or_default(),
+    ))?;
+
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("HOST and PORT: cannot listen on {address}: {error}"))?;
+    let local = listener.local_addr()?;
+    if made_key {
+        tracing::info!(
+            "made a key for signing sessions and keeps it in {}",
+            keys::path(&variables).display()
+        );
+    }
+    tracing::info!("sessions are kept in {}", describe(&app.settings.store));
+    if let StoreSettings::NocoDb(settings) = &app.settings.store {
+        crate::doctor::warn_of_missing_columns(settings).await;
+    }
+    tracing::info!("listening on http://{local}");
+    serve(listener, router(app, site)).await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lines for people: time, what, how long. No query strings, which may hold a way back, and no
+/// cookies.
+fn start_log() {
+    let colours = std::io::stdout().is_terminal();
+    tracing_subscriber::fmt()
+        .compact()
+        .with_target(false)
+        .with_ansi(colours)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+}
+
+fn address(variables: &Variables) -> Result<String, String> {
+    let port = variables.get("PORT").unwrap_or_default();
+    port.parse::<u16>()
+        .map_err(|_| format!("PORT: `{port}` is not a port, 0 to 65535"))?;
+    let host = variables.get("HOST").unwrap_or_default();
+    let is_ipv6 = host.contains(':') && !host.starts_with('[');
+    Ok(if is_ipv6 {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    })
+}
+
+fn describe(store: &StoreSettings) -> String {
+    match store {
+        StoreSettings::Sqlite(path) => path.display().to_string(),
+        StoreSettings::NocoDb(settings) => format!("NocoDB at {}", settings.url),
+    }
+}
+
+fn router(app: App, site: Site) -> Router {
+    let api = Router::new()
+        .route(
+            "/api/verify-temp-access",
+            any(|State(app): State<App>, request| answer(app, request, verify_access::handle)),
+        )
+        .route(
+            "/api/session-heartbeat",
+            any(|State(app): State<App>, request| answer(app, request, heartbeat::handle)),
+        )
+        .route(
+            "/api/session-refresh",
+            any(|State(app): State<App>, request| answer(app, request, heartbeat::handle)),
+        )
+        .route(
+            "/api/logout",
+            any(|State(app): State<App>, request| answer(app, request, logout::handle)),
+        )
+        .route(
+            "/logout",
+            any(|State(app): State<App>, request| answer(app, request, logout::handle)),
+        )
+        .route(
+            "/api/{*unknown}",
+            any(|State(app): State<App>, request| answer(app, request, unknown)),
+        )
+        .with_state(app.clone());
+    api.fallback(move |request| site::answer(app.clone(), site.clone(), request))
+        .layer(TimeoutLayer::with_status_code(
+            http::StatusCode::REQUEST_TIMEOUT,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(from_fn(log))
+}
+
+/// Hands a request to one of the functions, as the Lambda runtime would.
+pub(crate) async fn answer<Answer: Future<Output = web::Response>>(
+    app: App,
+    request: Request,
+    handler: impl FnOnce(App, web::Request, Timestamp) -> Answer,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let response = if let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await {
+        let request = web::Request::from_parts(parts, body);
+        handler(app, request, Timestamp::now()).await
+    } else {
+        let too_large = async |_| Problem::from(BodyError::TooLarge).into_response();
+        let request = web::Request::from_parts(parts, Bytes::new());
+        web::serve(&app.settings, request, too_large).await
+    };
+    response.map(Body::from)
+}
+
+/// An API path that is none answers programs, and not with the site's page.
+async fn unknown(app: App, request: web::Request, _: Timestamp) -> web::Response {
+    web::serve(&app.settings, request, async |_| web::not_found()).await
+}
+
+async fn log(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let milliseconds = start.elapsed().as_secs_f64() * 1_000.0;
+    // A path is the visitor's to write: as a debug string it cannot break a line.
+    tracing::info!(
+        "{} {method} {:?} {milliseconds:.1} ms",
+        response.status().as_u16(),
+        path
+    );
+    response
+}
+
+async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()> {
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async {
+        stop_signal().await;
+        tracing::info!("stopping: answers under way are finished first");
+        let _ = stopping.send(());
+    });
+    // A browser keeps its connection open; it is not waited for longer than any answer takes.
+    tokio::select! {
+        result = server => result,
+        () = async { let _ = stopped.await; tokio::time::sleep(STOP_TIMEOUT).await } => Ok(()),
+    }
+}
+
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}

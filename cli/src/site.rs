@@ -1,0 +1,147 @@
+//! The static site behind the gate.
+//!
+//! The path is normalised once; the gate decides about that form and the file is opened by that
+//! form, so no spelling can mean one thing to the gate and another to the file system.
+
+use std::path::PathBuf;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, StatusCode, Uri};
+use shared::app::App;
+use shared::gate::{self, Message, Verdict};
+use shared::redirect::RedirectPath;
+use shared::site_path::SitePath;
+use shared::timestamp::Timestamp;
+use shared::web;
+use tower::ServiceExt;
+use tower_http::services::{ServeDir, ServeFile};
+use tower_http::set_status::SetStatus;
+
+use crate::serve;
+
+/// No site has a file in a folder of this name; it leads to the page for what is not there.
+const NOWHERE: &str = "/-/";
+
+/// What every file is sent with. The referrer must name the gate page's whole address to the gate's
+/// own form.
+const HEADERS: [(HeaderName, &str); 3] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "strict-origin-when-cross-origin"),
+    (CONTENT_SECURITY_POLICY, "frame-ancestors 'self'"),
+];
+
+/// The folder that holds the site.
+#[derive(Clone)]
+pub(crate) struct Site {
+    files: ServeDir<SetStatus<ServeFile>>,
+}
+
+impl Site {
+    /// # Errors
+    /// A line that names `STATIC_DIR` where it is no folder.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, String> {
+        if !folder.is_dir() {
+            return Err(format!(
+                "STATIC_DIR: there is no folder {}",
+                folder.display()
+            ));
+        }
+        let not_found = ServeFile::new(folder.join("404.html"));
+        Ok(Self {
+            files: ServeDir::new(folder).not_found_service(not_found),
+        })
+    }
+
+    /// The file at this path, or the page for what is not there.
+    async fn file(&self, path: Option<&SitePath>, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
+        let query = parts.uri.query().map(|query| format!("?{query}"));
+        parts.uri = path
+            .filter(|path| !is_hidden(path))
+            .map(|path| path.to_url_path() + &query.unwrap_or_default())
+            .and_then(|target| Uri::try_from(target).ok())
+            .unwrap_or(Uri::from_static(NOWHERE));
+        let request = Request::from_parts(parts, body);
+        match self.files.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Files such as `.git/config` and `.env` lie in many a site's folder and belong to nobody outside.
+fn is_hidden(path: &SitePath) -> bool {
+    let mut segments = path.as_str().split('/');
+    segments.any(|segment| segment.starts_with('.') && segment != ".well-known")
+}
+
+/// Text files are UTF-8; a browser that is not told may guess (OWASP ASVS 5.0 4.1.1).
+fn name_charset(response: &mut Response) {
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let text = content_type.filter(|kind| kind.starts_with("text/") && !kind.contains("charset"));
+    let with_charset = text.map(|kind| HeaderValue::try_from(format!("{kind}; charset=utf-8")));
+    if let Some(Ok(value)) = with_charset {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+}
+
+/// Answers a request for the site: a file, or the way to the gate.
+pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
+    let path = SitePath::normalise(request.uri().path());
+    let verdict = path
+        .as_ref()
+        .map_or(Verdict::Pass { protected: false }, |path| {
+            gate::decide(&app.settings, path, request.headers(), Timestamp::now())
+        });
+    let back = path
+        .as_ref()
+        .and_then(|path| way_back(&app, path, request.uri().query()));
+    let mut response = match verdict {
+        Verdict::Pass { .. } => site.file(path.as_ref(), request).await,
+        Verdict::ToGate { reason } => {
+            let message = reason.map(Message::Reason);
+            found(&gate::address(&app.settings, back.as_ref(), message))
+        }
+        Verdict::Refresh { ended: false } => found(&gate::refresh_address(back.as_ref())),
+        // The ending is recorded on the spot, which saves the visitor a round trip.
+        Verdict::Refresh { ended: true } => {
+            let (mut parts, _) = request.into_parts();
+            parts.uri = Uri::try_from(gate::refresh_address(back.as_ref())).unwrap_or_default();
+            serve::answer(
+                app,
+                Request::from_parts(parts, Body::empty()),
+                heartbeat::handle,
+            )
+            .await
+        }
+    };
+    name_charset(&mut response);
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What is protected, and the way there, must leave no copy behind; the rest is checked for
+    // changes on every use.
+    let is_open = verdict == Verdict::Pass { protected: false };
+    let cache = if is_open { "no-cache" } else { "no-store" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}
+
+fn way_back(app: &App, path: &SitePath, query: Option<&str>) -> Option<RedirectPath> {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    app.settings.redirect(Some(&(path.to_url_path() + &query)))
+}
+
+fn found(location: &str) -> Response {
+    web::redirect(StatusCode::FOUND, location).map(Body::from)
+}
