@@ -1,0 +1,123 @@
+//! What the report says about the settings and the keys.
+
+use super::*;
+use crate::doctor::keys;
+
+fn lines(settings: &[(&str, &str)]) -> Vec<String> {
+    let defaults = [
+        ("SITE_AUDIENCE", "localhost"),
+        ("COOKIE_SECURE", "false"),
+        ("HOST", "127.0.0.1"),
+        ("DATABASE_PATH", "/nowhere/at/all.db"),
+    ];
+    let pairs = defaults
+        .iter()
+        .chain(settings)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables = pairs.collect();
+    let findings = check(&variables).into_iter().chain(keys::check(&variables));
+    findings.map(|finding| finding.to_string()).collect()
+}
+
+fn wrong(settings: &[(&str, &str)]) -> Vec<String> {
+    lines(settings)
+        .into_iter()
+        .filter(|line| line.starts_with('✗'))
+        .collect()
+}
+
+#[test]
+fn every_wrong_setting_is_named_and_not_only_the_first() {
+    let wrong = wrong(&[
+        ("SESSION_KEYS", "nonsense"),
+        ("SITE_AUDIENCE", "https://example.com/"),
+        ("IDLE_TIMEOUT_SECONDS", "soon"),
+        ("GATE_PATH", "//evil.example"),
+        ("PORT", "http"),
+        ("NOCODB_URL", "ftp://example.com"),
+        ("RETENTION_DAYS", "30"),
+    ]);
+    for name in [
+        "SESSION_KEYS",
+        "SITE_AUDIENCE",
+        "IDLE_TIMEOUT_SECONDS",
+        "GATE_PATH",
+        "PORT",
+        "NOCODB_URL",
+        "NOCODB_BASE_ID",
+        "NOCODB_API_TOKEN",
+        "NOCODB_TABLE_ID",
+        "RETENTION_DAYS",
+    ] {
+        let of_this: Vec<&String> = wrong
+            .iter()
+            .filter(|line| line.starts_with(&format!("✗ {name}: ")))
+            .collect();
+        assert_eq!(of_this.len(), 1, "{name} in {wrong:#?}");
+        assert!(of_this[0].contains(" — "), "no cure: {of_this:?}");
+    }
+}
+
+#[test]
+fn a_contradiction_is_named_once() {
+    let wrong = wrong(&[
+        ("IDLE_TIMEOUT_SECONDS", "60"),
+        ("SESSION_LIFETIME_SECONDS", "30"),
+    ]);
+    assert!(
+        wrong.len() == 1 && wrong[0].starts_with("✗ IDLE_TIMEOUT_SECONDS: "),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn keys_are_shown_by_their_ids_alone() {
+    let lines = lines(&[(
+        "SESSION_KEYS",
+        "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,b:BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    )]);
+    assert!(
+        lines.contains(&"✓ SESSION_KEYS: 2 keys (a, b); the first signs".to_owned()),
+        "{lines:?}"
+    );
+    assert!(!lines.iter().any(|line| line.contains("AAAA")), "{lines:?}");
+}
+
+#[test]
+fn no_keys_yet_is_no_error_on_a_laptop() {
+    let lines = lines(&[]);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("! SESSION_KEYS: none yet")),
+        "{lines:?}"
+    );
+    assert!(lines.iter().all(|line| !line.starts_with('✗')), "{lines:?}");
+}
+
+#[test]
+fn insecure_cookies_are_worth_a_look_where_others_can_connect() {
+    let minds = |host: &str, secure: &str| {
+        lines(&[("HOST", host), ("COOKIE_SECURE", secure)])
+            .iter()
+            .any(|line| line.starts_with("! COOKIE_SECURE"))
+    };
+    assert!(minds("0.0.0.0", "false") && minds("example.com", "false"));
+    assert!(
+        !minds("127.0.0.1", "false")
+            && !minds("::1", "false")
+            && !minds("localhost", "false")
+            && !minds("0.0.0.0", "true")
+    );
+}
+
+#[test]
+fn a_parameter_name_is_no_value_here() {
+    let lines = lines(&[("SESSION_KEYS_PARAMETER", "/lastseen/keys")]);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("! SESSION_KEYS_PARAMETER is read")),
+        "{lines:?}"
+    );
+}

@@ -1,0 +1,14 @@
+//! `lastseen sessions`, `setup` and `doctor`, as people run them: the built program, a SQLite file
+//! of the test's own, and a real NocoDB, named by `NOCODB_TEST_URL` and `NOCODB_TEST_TOKEN` (`make
+//! test` and `tests/nocodb/with-server` set them).
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed test should stop where it fails"
+)]
+
+mod doctor;
+mod place;
+mod sessions;
+mod setup;
+mod tables;
+mod visits;
