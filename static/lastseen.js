@@ -112,6 +112,9 @@
   let looking = false;
   /** When they last did. */
   let lastLooked = now();
+  /** When we last looked at the clock, and whether the idle deadline passed before the next time. */
+  let glance = now();
+  let overslept = false;
 
   function sessionCookie() {
     return /(?:^|;\s*)session_record_id=([^;\s]+)/.exec(document.cookie)?.[1] ?? "";
@@ -126,8 +129,17 @@
     return session === over ? "" : session;
   }
 
+  /** A laptop that slept past the idle deadline with its page visible: nobody looked meanwhile. */
+  function noticeSleep() {
+    if (looking && !overslept && elapsedSince(glance) >= Math.max(idleMs, 2 * PATIENCE_MS)) {
+      overslept = true;
+      lastLooked = glance;
+    }
+    glance = now();
+  }
+
   function seenSecondsAgo() {
-    return looking ? 0 : Math.round(elapsedSince(lastLooked) / 1000);
+    return looking && !overslept ? 0 : Math.round(elapsedSince(lastLooked) / 1000);
   }
 
   /** @param {boolean} leaving */
@@ -216,6 +228,7 @@
     }
     failures = 0;
     if (answer.kind === "open") {
+      overslept = false;
       if (answer.idleSeconds > 0) idleMs = answer.idleSeconds * 1000;
       due.wait = pace();
       return;
@@ -268,6 +281,7 @@
    */
   function tick() {
     clearTimeout(timer);
+    noticeSleep();
     if (!looking || !openSession()) return;
     const remaining = due.wait - elapsedSince(due.since);
     if (remaining <= 0) heartbeat().catch(log);
@@ -285,6 +299,7 @@
   function arrive() {
     if (looking || document.visibilityState !== "visible") return;
     looking = true;
+    glance = now();
     hurry();
   }
 
