@@ -26,6 +26,8 @@ use crate::{CommandResult, keys};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// In characters; longer paths are no pages of a site but attempts to fill the log.
+const MAX_LOGGED_PATH: usize = 300;
 /// How long answers under way may take once the process is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -149,15 +151,16 @@ async fn unknown(app: App, request: web::Request, _: Timestamp) -> web::Response
 }
 
 async fn log(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
+    let path: String = request.uri().path().chars().take(MAX_LOGGED_PATH).collect();
     let start = Instant::now();
     let response = next.run(request).await;
     let milliseconds = start.elapsed().as_secs_f64() * 1_000.0;
     // A path is the visitor's to write: as a debug string it cannot break a line.
     tracing::info!(
-        "{} {method} {:?} {milliseconds:.1} ms",
+        "{} {:.16} {path:?} {milliseconds:.1} ms",
         response.status().as_u16(),
-        path
+        method.as_str()
     );
     response
 }

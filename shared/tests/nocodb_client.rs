@@ -1,6 +1,7 @@
 //! The NocoDB client against servers that misbehave on purpose, and against a real NocoDB.
 //!
-//! The real one is named by `NOCODB_TEST_URL` and `NOCODB_TEST_TOKEN`; `make test` and `tests/nocodb/with-server` set them.
+//! The real one is named by `NOCODB_TEST_URL` and `NOCODB_TEST_TOKEN`; `make test` and
+//! `tests/nocodb/with-server` set them.
 #![allow(
     clippy::unwrap_used,
     reason = "a failed test should stop where it fails"

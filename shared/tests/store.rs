@@ -235,7 +235,8 @@ mod contract {
     }
 
     pub(crate) async fn a_late_heartbeat_repairs_and_never_takes_back(mut visit: Visit) {
-        // A page that is being left gets no new token, so the next heartbeat knows less than the row.
+        // A page that is being left gets no new token, so the next heartbeat knows less than the
+        // row.
         let leaving = visit.reading(&snapshot(90, 0, "/a/", 85), at(100));
         visit
             .store

@@ -17,11 +17,13 @@ const TOKEN_HEADER: HeaderName = HeaderName::from_static("xc-token");
 
 /// A NocoDB server and the token to use there. Cheap to clone; clones share their connections.
 ///
-/// Every call can fail with [`Error::BadCredentials`], [`Error::RateLimited`], [`Error::Unreachable`],
-/// [`Error::Unreadable`] and [`Error::UnexpectedStatus`]; its own documentation names what comes on top.
+/// Every call can fail with [`Error::BadCredentials`], [`Error::RateLimited`],
+/// [`Error::Unreachable`], [`Error::Unreadable`] and [`Error::UnexpectedStatus`]; its own
+/// documentation names what comes on top.
 ///
-/// Calls that fail in passing are repeated as [`Config::retry`] says: anything that changes nothing by being done twice
-/// after any such failure; a create only when the server cannot have seen it (no connection) or turned it away (429).
+/// Calls that fail in passing are repeated as [`Config::retry`] says: anything that changes nothing
+/// by being done twice after any such failure; a create only when the server cannot have seen it
+/// (no connection) or turned it away (429).
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -96,7 +98,8 @@ impl Client {
         })
     }
 
-    /// A table, by the ids of its base and of itself (as in the address bar of NocoDB: `p…` and `m…`). Asks nothing.
+    /// A table, by the ids of its base and of itself (as in the address bar of NocoDB: `p…` and
+    /// `m…`). Asks nothing.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for an id that is not 1 to 64 letters, digits, `_` and `-`.

@@ -1,4 +1,5 @@
-//! The connections to servers, apart from what is said on them: they can be opened before the token is known.
+//! The connections to servers, apart from what is said on them: they can be opened before the token
+//! is known.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +13,8 @@ use super::Error;
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an unused connection is kept; for the reason see [`Config`](super::Config).
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Opening ahead is a favour to the first call, and not worth more than that call would spend on it.
+/// Opening ahead is a favour to the first call, and not worth more than that call would spend on
+/// it.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections that several clients can share, one after the other or at once. Cheap to clone.
@@ -29,7 +31,8 @@ impl Connections {
     }
 
     pub(super) fn with_timeouts(connect: Duration, idle: Duration) -> Result<Self, Error> {
-        // Ring and compiled-in roots: reading the platform's certificates costs more than starting the process.
+        // Ring and compiled-in roots: reading the platform's certificates costs more than starting
+        // the process.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = rustls::RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -49,7 +52,8 @@ impl Connections {
             .map_err(|_| Error::invalid("the HTTP client", "could not be set up"))
     }
 
-    /// Opens one ahead of the first call, within 2 seconds. Needs no token and sends none. Where it fails, the first call says so.
+    /// Opens one ahead of the first call, within 2 seconds. Needs no token and sends none. Where it
+    /// fails, the first call says so.
     pub async fn open(&self, url: &Url) {
         let health = extended(url, &["api", "v1", "health"]);
         let request = self.request(Method::HEAD, health).timeout(OPEN_TIMEOUT);

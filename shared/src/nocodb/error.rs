@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 /// What went wrong, by meaning.
 ///
-/// Neither `Display` nor `Debug` shows the token, a row's values, or a sentence from the server (which may quote them).
+/// Neither `Display` nor `Debug` shows the token, a row's values, or a sentence from the server
+/// (which may quote them).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,21 +22,21 @@ pub enum Error {
     /// There is no row with this id. Of a batch, nothing was changed.
     #[error("NocoDB has no such record")]
     RecordNotFound,
-    /// Too many requests (429), and waiting longer than the call's deadline allows, or in vain. NocoDB's cloud takes five
-    /// requests a second from a token, then none for 30 s.
+    /// Too many requests (429), and waiting longer than the call's deadline allows, or in vain.
+    /// NocoDB's cloud takes five requests a second from a token, then none for 30 s.
     #[error("NocoDB limits the rate of requests{}", wish(*retry_after))]
     RateLimited {
         /// How long the server wants to be left alone, if it said so.
         retry_after: Option<Duration>,
     },
-    /// The server understood the request and does not want it: a value that does not fit its column, a filter on a column
-    /// that does not exist, a title taken twice.
+    /// The server understood the request and does not want it: a value that does not fit its
+    /// column, a filter on a column that does not exist, a title taken twice.
     #[error("NocoDB refused the request: {code} (HTTP {status})")]
     Refused {
         /// The HTTP status, 400 to 499.
         status: u16,
-        /// The server's code without the `ERR_` that newer servers put before it, such as `INVALID_VALUE_FOR_FIELD`;
-        /// `UNKNOWN` where it gave none.
+        /// The server's code without the `ERR_` that newer servers put before it, such as
+        /// `INVALID_VALUE_FOR_FIELD`; `UNKNOWN` where it gave none.
         code: String,
         /// The server's own words.
         message: ServerMessage,
@@ -48,11 +49,13 @@ pub enum Error {
         /// The cause; without the URL, which may hold filter values.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// A success whose body is not what NocoDB answers. Typical of a proxy or a login page in between, or a wrong URL.
+    /// A success whose body is not what NocoDB answers. Typical of a proxy or a login page in
+    /// between, or a wrong URL.
     #[error("NocoDB's answer could not be read: {0}")]
     Unreadable(Unreadable),
-    /// Any other status. 5xx come from the server or a proxy before it; 3xx are not followed, because that would take the
-    /// token to another address; 404 means no such route: a wrong path in the URL, or a server without API v3.
+    /// Any other status. 5xx come from the server or a proxy before it; 3xx are not followed,
+    /// because that would take the token to another address; 404 means no such route: a wrong path
+    /// in the URL, or a server without API v3.
     #[error("NocoDB answered with HTTP status {status}{}", wish(*retry_after))]
     UnexpectedStatus {
         /// The HTTP status.
@@ -112,8 +115,8 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// A sentence from the server, at most 300 characters. It may quote values that were sent, so it is kept out of `Debug`
-/// and of the error's text: only for somebody at a terminal, never for a log.
+/// A sentence from the server, at most 300 characters. It may quote values that were sent, so it is
+/// kept out of `Debug` and of the error's text: only for somebody at a terminal, never for a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerMessage(String);
 
@@ -132,8 +135,9 @@ impl fmt::Debug for ServerMessage {
 }
 
 impl Error {
-    /// Whether the same request could succeed a little later. Whether it may be *repeated* is another question: after
-    /// [`Unreachable::Timeout`] or [`Unreachable::Broken`], a create may have happened.
+    /// Whether the same request could succeed a little later. Whether it may be *repeated* is
+    /// another question: after [`Unreachable::Timeout`] or [`Unreachable::Broken`], a create may
+    /// have happened.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -173,7 +177,8 @@ impl Error {
         }
     }
 
-    /// An error from the transport. `reqwest` names the URL in its text, and the URL holds filter values.
+    /// An error from the transport. `reqwest` names the URL in its text, and the URL holds filter
+    /// values.
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
         let how = if error.is_connect() {
             Unreachable::Connect
@@ -188,7 +193,8 @@ impl Error {
         }
     }
 
-    /// An error from a body that does not parse. `serde_json`'s text may quote the body, so it is dropped.
+    /// An error from a body that does not parse. `serde_json`'s text may quote the body, so it is
+    /// dropped.
     pub(super) fn from_json(error: &serde_json::Error) -> Self {
         Self::Unreadable(if error.is_data() {
             Unreadable::WrongShape
@@ -276,7 +282,8 @@ fn is_code(code: &str) -> bool {
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3), which `jiff` reads as the mail date it once was.
+/// `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3), which `jiff` reads as the mail date
+/// it once was.
 fn wait(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {

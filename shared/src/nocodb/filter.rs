@@ -4,20 +4,23 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::Error;
 
-/// The longest filter sent, in bytes as they stand in the URL. Node refuses requests whose head exceeds 16 KiB, and proxies
-/// before it take 8.
+/// The longest filter sent, in bytes as they stand in the URL. Node refuses requests whose head
+/// exceeds 16 KiB, and proxies before it take 8.
 const MAX_ENCODED: usize = 6 * 1024;
 
 /// A condition on rows.
 ///
-/// Values are quoted so that none can change the query's meaning. The server's parser knows no escapes (a backslash before a
-/// quote stays in the value; measured and read, 0.265.1 and 0.301.3), so four kinds of text cannot be put and make the call
-/// fail with [`Error::InvalidInput`] instead of being sent: text with **both** `'` and `"`; text ending in a backslash, which
-/// would swallow the quote after it; text with a NUL, which reaches SQL unescaped; and the empty text, which the server
-/// reads as no condition at all or as several others, depending on the column (ask for [`blank`](Self::blank)). Everything
-/// else, line breaks included, finds exactly the rows that hold it, letter case and all.
+/// Values are quoted so that none can change the query's meaning. The server's parser knows no
+/// escapes (a backslash before a quote stays in the value; measured and read, 0.265.1 and 0.301.3),
+/// so four kinds of text cannot be put and make the call fail with [`Error::InvalidInput`] instead
+/// of being sent: text with **both** `'` and `"`; text ending in a backslash, which would swallow
+/// the quote after it; text with a NUL, which reaches SQL unescaped; and the empty text, which the
+/// server reads as no condition at all or as several others, depending on the column (ask for
+/// [`blank`](Self::blank)). Everything else, line breaks included, finds exactly the rows that hold
+/// it, letter case and all.
 ///
-/// Columns are named by title, which is quoted the same way. A column that does not exist is [`Error::Refused`].
+/// Columns are named by title, which is quoted the same way. A column that does not exist is
+/// [`Error::Refused`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter(Node);
 
@@ -44,8 +47,8 @@ enum Node {
 }
 
 impl Filter {
-    /// The column holds this text or number, exactly. Not for dates: on those, the server reads `eq` as the whole day and
-    /// words like `today` as a date.
+    /// The column holds this text or number, exactly. Not for dates: on those, the server reads
+    /// `eq` as the whole day and words like `today` as a date.
     #[must_use]
     pub fn eq(field: impl Into<String>, value: impl Into<String>) -> Self {
         Self::compare(field, "eq", value)
@@ -113,10 +116,11 @@ impl Filter {
         Self::compare(field, "le", value.to_string())
     }
 
-    /// The date and time is this one or later. Fractions of a second are cut off, as they are from what is stored.
+    /// The date and time is this one or later. Fractions of a second are cut off, as they are from
+    /// what is stored.
     ///
-    /// This and [`before`](Self::before) are the only two comparisons of time, because on SQLite `gt` means the same as `ge`,
-    /// and `le` the same as `lt` (measured, 0.265.1 and 0.301.3).
+    /// This and [`before`](Self::before) are the only two comparisons of time, because on SQLite
+    /// `gt` means the same as `ge`, and `le` the same as `lt` (measured, 0.265.1 and 0.301.3).
     #[must_use]
     pub fn at_or_after(field: impl Into<String>, at: Timestamp) -> Self {
         Self(Node::Time {
@@ -214,8 +218,8 @@ impl Node {
             Self::Group { members, .. } if members.is_empty() => {
                 return Err(Error::invalid("the list of values", "is empty"));
             }
-            // Not in parentheses of its own: the server forgets the operator before `((…))` and takes ~and (measured,
-            // 0.265.1 and 0.301.3).
+            // Not in parentheses of its own: the server forgets the operator before `((…))` and
+            // takes ~and (measured, 0.265.1 and 0.301.3).
             Self::Group { members, .. } if members.len() == 1 => members[0].render(out)?,
             Self::Group { or, members } => {
                 push(out, &["("]);
@@ -274,8 +278,8 @@ fn quoted(field: &str, value: &str) -> Result<String, Error> {
     Ok(format!("{quote}{value}{quote}"))
 }
 
-/// `2026-01-02 03:04:05+00:00`, the form that the server itself stores. With a `Z` 0.265.1 compares texts, and 03:04:05 of a
-/// day is "not after" 03:04:05Z of the same day.
+/// `2026-01-02 03:04:05+00:00`, the form that the server itself stores. With a `Z` 0.265.1 compares
+/// texts, and 03:04:05 of a day is "not after" 03:04:05Z of the same day.
 fn seconds(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC)
         .strftime("%Y-%m-%d %H:%M:%S+00:00")

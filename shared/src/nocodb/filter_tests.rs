@@ -3,8 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The server's grammar (`nocodb-sdk`, `lib/parser/queryFilter`, the same in 0.265.1 and 0.301.3), written down a second
-/// time as far as it concerns what is sent, so that a filter can be read as the server reads it.
+/// The server's grammar (`nocodb-sdk`, `lib/parser/queryFilter`, the same in 0.265.1 and 0.301.3),
+/// written down a second time as far as it concerns what is sent, so that a filter can be read as
+/// the server reads it.
 mod server {
     #[derive(Debug, Clone, PartialEq)]
     pub(super) enum Tree {
@@ -25,7 +26,8 @@ mod server {
         Quoted(String),
     }
 
-    /// `/'((?:\\'|[^'])+)'/`: a backslash before the quote takes the quote along, unless no other one closes.
+    /// `/'((?:\\'|[^'])+)'/`: a backslash before the quote takes the quote along, unless no other
+    /// one closes.
     fn closing(text: &str, quote: char) -> Option<usize> {
         let (mut escaped, mut last) = (false, None);
         for (index, c) in text.char_indices() {

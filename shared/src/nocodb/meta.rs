@@ -1,15 +1,15 @@
 //! Bases, tables and columns: what setting up and checking a table needs.
 //!
-//! All of it through API v3. A table made through v2 gets no primary key on 0.265.1 unless one is spelled out, and a PATCH of
-//! one row then changes **every** row.
+//! All of it through API v3. A table made through v2 gets no primary key on 0.265.1 unless one is
+//! spelled out, and a PATCH of one row then changes **every** row.
 
 use http::Method;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Client, Error, client::Twice, record::identifier};
 
-/// The workspace of a self-hosted server, which has only one (measured: 0.265.1 and 0.301.3 take any id here). The cloud
-/// has several, named in its address bar (`w…`).
+/// The workspace of a self-hosted server, which has only one (measured: 0.265.1 and 0.301.3 take
+/// any id here). The cloud has several, named in its address bar (`w…`).
 pub const DEFAULT_WORKSPACE: &str = "nc";
 
 /// A base: a set of tables.
@@ -132,7 +132,8 @@ impl Client {
             .await
     }
 
-    /// Makes a table with these columns and, as the primary key, a numeric `Id` that the server adds.
+    /// Makes a table with these columns and, as the primary key, a numeric `Id` that the server
+    /// adds.
     ///
     /// # Errors
     /// [`Error::TableNotFound`] for an unknown base; [`Error::Refused`] for an unknown type, and for a title that is taken

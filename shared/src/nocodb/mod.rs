@@ -1,8 +1,9 @@
-//! A client for [NocoDB](https://nocodb.com)'s API v3: rows in, rows out, and the little of the meta API that setting up
-//! and checking a table needs.
+//! A client for [NocoDB](https://nocodb.com)'s API v3: rows in, rows out, and the little of the
+//! meta API that setting up and checking a table needs.
 //!
-//! It is written against what released servers do, not against their documentation: where a comment says *measured*, the
-//! behaviour was seen on 0.265.1 (and 0.301.3 where named), self-hosted on SQLite.
+//! It is written against what released servers do, not against their documentation: where a comment
+//! says *measured*, the behaviour was seen on 0.265.1 (and 0.301.3 where named), self-hosted on
+//! SQLite.
 //!
 //! - Every request is bounded: in time (per attempt and in total), in the size of the answer, in the number of attempts.
 //! - No value can change the meaning of a query, however it is written: see [`Filter`].

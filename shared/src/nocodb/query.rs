@@ -2,7 +2,8 @@
 
 use super::{Error, Filter};
 
-/// What to list: which rows, in which order, which columns, which page. [`Query::new`] lists everything, 100 rows a page.
+/// What to list: which rows, in which order, which columns, which page. [`Query::new`] lists
+/// everything, 100 rows a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     filter: Option<Filter>,
@@ -67,7 +68,8 @@ impl Query {
         self
     }
 
-    /// Only these columns. Their titles must have no comma; one that does not exist is [`Error::Refused`].
+    /// Only these columns. Their titles must have no comma; one that does not exist is
+    /// [`Error::Refused`].
     #[must_use]
     pub fn fields<S: Into<String>>(mut self, fields: impl IntoIterator<Item = S>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();

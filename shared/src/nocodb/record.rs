@@ -9,9 +9,9 @@ use super::Error;
 
 /// A row as the server returned it: **all** its columns, also after an update of one.
 ///
-/// A column that the table lacks is simply not in `fields`, and writing to it was dropped without an error (measured on
-/// 0.265.1 and 0.301.3); a column without a value is there as `null`. Dates come back as `2026-01-02 03:04:05+00:00`:
-/// UTC, a space, whole seconds.
+/// A column that the table lacks is simply not in `fields`, and writing to it was dropped without
+/// an error (measured on 0.265.1 and 0.301.3); a column without a value is there as `null`. Dates
+/// come back as `2026-01-02 03:04:05+00:00`: UTC, a space, whole seconds.
 #[derive(Clone, PartialEq, Deserialize)]
 pub struct Record {
     /// The row's primary key.
@@ -41,8 +41,9 @@ pub struct Page {
 
 /// A row's primary key: 1 to 64 of `A-Z a-z 0-9 _ -`, so that it can be part of a URL as it is.
 ///
-/// The server returns numbers (and, from a delete, strings) and takes either in PATCH and DELETE (measured on 0.265.1 and
-/// 0.301.3); this reads both and writes strings, which keeps keys beyond 2⁵³ whole.
+/// The server returns numbers (and, from a delete, strings) and takes either in PATCH and DELETE
+/// (measured on 0.265.1 and 0.301.3); this reads both and writes strings, which keeps keys beyond
+/// 2⁵³ whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct RecordId(String);
@@ -99,7 +100,8 @@ impl<'de> Deserialize<'de> for RecordId {
     }
 }
 
-/// Checks what becomes a segment of a URL's path. `Url` would drop `..` and `.` silently, turning a row's address into its table's.
+/// Checks what becomes a segment of a URL's path. `Url` would drop `..` and `.` silently, turning a
+/// row's address into its table's.
 pub(super) fn identifier<'a>(what: &str, id: &'a str) -> Result<&'a str, Error> {
     let fits = (1..=64).contains(&id.len())
         && id

@@ -1,8 +1,9 @@
 //! Which failed attempts are worth another, and after which pause.
 //!
-//! Written out rather than taken from `backon`: its jitter only ever lengthens a pause, while full jitter (anything from
-//! nothing to the whole pause) is what spreads out clients that failed together; and the decision here also depends on the
-//! request, on the server's wish and on the time left, which leaves a library only the multiplication.
+//! Written out rather than taken from `backon`: its jitter only ever lengthens a pause, while full
+//! jitter (anything from nothing to the whole pause) is what spreads out clients that failed
+//! together; and the decision here also depends on the request, on the server's wish and on the
+//! time left, which leaves a library only the multiplication.
 
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use super::Error;
 
 /// How often, and after which pauses, a call is tried again.
 ///
-/// Before the n-th retry comes a random pause between nothing and `base · 2ⁿ⁻¹`, at most `max`; or exactly what the server
-/// asked for in `Retry-After`, if the call's total deadline leaves time for it. Otherwise the error is returned at once.
+/// Before the n-th retry comes a random pause between nothing and `base · 2ⁿ⁻¹`, at most `max`; or
+/// exactly what the server asked for in `Retry-After`, if the call's total deadline leaves time for
+/// it. Otherwise the error is returned at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// Attempts after the first. Default 2.
@@ -37,8 +39,8 @@ impl Default for Retry {
 impl Retry {
     /// The pause before the next attempt, or none if the `error` is final.
     ///
-    /// `done` counts the retries made, `repeatable` says that doing it twice does no harm, `left` is the time until the
-    /// total deadline, and `random` in 0..=1 places the pause.
+    /// `done` counts the retries made, `repeatable` says that doing it twice does no harm, `left`
+    /// is the time until the total deadline, and `random` in 0..=1 places the pause.
     pub(super) fn pause(
         &self,
         done: u32,
@@ -65,7 +67,8 @@ impl Retry {
     }
 }
 
-/// A number in 0..=1. The system's generator is at hand (TLS brought it); should it fail, half is as good as any.
+/// A number in 0..=1. The system's generator is at hand (TLS brought it); should it fail, half is
+/// as good as any.
 pub(super) fn random() -> f64 {
     let mut bytes = [0; 4];
     match SystemRandom::new().fill(&mut bytes) {

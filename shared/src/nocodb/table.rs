@@ -12,16 +12,17 @@ use super::{
     connections::extended,
 };
 
-/// Rows per request that create, update and delete take (`422` beyond it; measured on 0.265.1 and 0.301.3).
+/// Rows per request that create, update and delete take (`422` beyond it; measured on 0.265.1 and
+/// 0.301.3).
 const BATCH: usize = 10;
 
 /// One table's rows. Cheap to clone.
 ///
 /// Every call can fail like any of the [`Client`]'s, and with [`Error::TableNotFound`].
 ///
-/// `F` is anything that serialises to a JSON object of column titles and values; what it leaves out stays as it is. Two
-/// things go unreported: **a column that the table lacks is dropped without an error** (it is then missing from the returned
-/// [`Record`]'s fields), and emails are not checked.
+/// `F` is anything that serialises to a JSON object of column titles and values; what it leaves out
+/// stays as it is. Two things go unreported: **a column that the table lacks is dropped without an
+/// error** (it is then missing from the returned [`Record`]'s fields), and emails are not checked.
 #[derive(Clone)]
 pub struct Table {
     client: Client,
@@ -67,8 +68,9 @@ impl Table {
 
     /// Adds a row and returns it whole.
     ///
-    /// After [`Error::Unreachable`] other than for want of a connection, and after [`Error::Unreadable`], the row may
-    /// exist: creating is the one call that is not repeated then.
+    /// After [`Error::Unreachable`] other than for want of a connection, and after
+    /// [`Error::Unreadable`], the row may exist: creating is the one call that is not repeated
+    /// then.
     ///
     /// # Errors
     /// [`Error::Refused`] for a value that its column does not take.
@@ -81,7 +83,8 @@ impl Table {
             .and_then(only)
     }
 
-    /// Changes a row and returns it whole, other people's changes included: one round trip writes and reads.
+    /// Changes a row and returns it whole, other people's changes included: one round trip writes
+    /// and reads.
     ///
     /// # Errors
     /// [`Error::RecordNotFound`]; [`Error::Refused`] for a value that its column does not take.
@@ -99,8 +102,8 @@ impl Table {
             .and_then(only)
     }
 
-    /// Changes several rows and returns them whole, in the order given. Ten go into one request, and each request is all
-    /// or nothing; after an error, earlier requests remain done.
+    /// Changes several rows and returns them whole, in the order given. Ten go into one request,
+    /// and each request is all or nothing; after an error, earlier requests remain done.
     ///
     /// # Errors
     /// [`Error::RecordNotFound`]; [`Error::Refused`] for a value that its column does not take, and for the same id twice
@@ -151,7 +154,8 @@ impl Table {
         Ok(())
     }
 
-    /// One page of rows. A page past the end is empty (the server's `422` for it is not an error here).
+    /// One page of rows. A page past the end is empty (the server's `422` for it is not an error
+    /// here).
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a filter that cannot be put; [`Error::Refused`] for a column that does not exist.
@@ -171,8 +175,8 @@ impl Table {
         }
     }
 
-    /// All pages from the query's own on. Sort by a column that is not changed meanwhile, or rows may be seen twice or not
-    /// at all: pages are counted off anew with every request.
+    /// All pages from the query's own on. Sort by a column that is not changed meanwhile, or rows
+    /// may be seen twice or not at all: pages are counted off anew with every request.
     #[must_use]
     pub fn pages(&self, query: Query) -> Pages {
         Pages {

@@ -37,7 +37,8 @@ fn id() -> RecordId {
     7.into()
 }
 
-/// A way to fail, what the error then says, and how many attempts are made of an update and of a create.
+/// A way to fail, what the error then says, and how many attempts are made of an update and of a
+/// create.
 fn failures() -> Vec<(Act, &'static str, usize, usize)> {
     let html = "<!doctype html><title>Sign in lovelace@example.com</title>";
     let unauthorized = r#"{"error":"ERR_AUTHENTICATION_REQUIRED","message":"x"}"#;

@@ -1,0 +1,167 @@
+//! Running a handler on AWS Lambda: secrets, settings, and the runtime's requests and answers.
+
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HOST, HeaderValue};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, Error, LambdaEvent, Service, lambda_runtime, service_fn};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::app::{App, StartError};
+use crate::nocodb::Connections;
+use crate::settings::{SettingError, Variables};
+use crate::ssm::{self, SecretsError};
+use crate::store::DEFAULT_RETRY_AFTER;
+use crate::timestamp::Timestamp;
+use crate::web::{self, Request, Response};
+
+/// Besides these, only letters of other alphabets have to be encoded, and they always are.
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// Runs a handler until the sandbox is taken away.
+///
+/// Secrets are read once, before the first request. Where that fails, the function answers `503`
+/// and tries again with the next request, instead of crashing in a loop; a bad setting stops it
+/// with one line that names it.
+pub async fn run<Handler, Answer>(handler: Handler) -> ExitCode
+where
+    Handler: Fn(App, Request, Timestamp) -> Answer + Send + Sync,
+    Answer: Future<Output = Response> + Send,
+{
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_max_level(tracing::Level::INFO)
+        .without_time()
+        .init();
+    let app = OnceCell::new();
+    // Whatever else prevents a start may have passed when the first request comes.
+    if let Err(InitError::Start(_)) = initialised(&app).await {
+        return ExitCode::FAILURE;
+    }
+    let (app, handler) = (&app, &handler);
+    let answer = move |event: lambda_http::Request| async move {
+        let (parts, body) = event.into_parts();
+        let request = Request::from_parts(parts, bytes(body));
+        let response = match initialised(app).await {
+            Ok(app) => handler(app.clone(), request, Timestamp::now()).await,
+            Err(_) => not_started(),
+        };
+        Ok::<_, Error>(response.map(text))
+    };
+    let mut adapter = Adapter::from(service_fn(answer));
+    let tamed = service_fn(move |event: LambdaEvent<LambdaRequest>| {
+        let LambdaEvent {
+            payload, context, ..
+        } = event;
+        adapter.call(LambdaEvent::new(tame(payload), context))
+    });
+    match lambda_runtime::run(tamed).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the Lambda runtime cannot be talked to");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The function cannot answer yet.
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    /// Will be the same next time: the program stops.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// May pass: the next request tries again.
+    #[error(transparent)]
+    Secrets(SecretsError),
+}
+
+impl From<SecretsError> for InitError {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Setting(error) => Self::Start(error.into()),
+            error => Self::Secrets(error),
+        }
+    }
+}
+
+async fn initialised(app: &OnceCell<App>) -> Result<&App, InitError> {
+    let result = app.get_or_try_init(|| start(Variables::from_env())).await;
+    if let Err(error) = &result {
+        tracing::error!(error = error.to_string(), "the function cannot start");
+    }
+    result
+}
+
+/// Connects to `NocoDB` while SSM is asked: the token is needed only for the first call. Init runs
+/// with more of the processor than a small function has later, when a TLS handshake can take
+/// hundreds of milliseconds.
+async fn start(variables: Variables) -> Result<App, InitError> {
+    let Some(url) = variables.get("NOCODB_URL") else {
+        return Err(StartError::from(no_store()).into());
+    };
+    let connections = Connections::new().map_err(StartError::from)?;
+    let opening = async {
+        // What is no address is refused with the other settings.
+        if let Ok(url) = url.parse::<Url>() {
+            connections.open(&url).await;
+        }
+    };
+    let (variables, ()) = tokio::join!(ssm::resolve(&variables), opening);
+    Ok(App::start_over(&variables?, Some(connections))?)
+}
+
+fn no_store() -> SettingError {
+    let problem = "is missing; only `lastseen serve` can do without a NocoDB".to_owned();
+    SettingError {
+        name: "NOCODB_URL",
+        problem,
+    }
+}
+
+/// Without settings there is neither a gate to redirect to nor a cookie to renew.
+fn not_started() -> Response {
+    web::with_header(
+        web::unavailable(DEFAULT_RETRY_AFTER),
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    )
+}
+
+/// Makes an address out of what a client sent for one. `lambda_http` panics where it is none (seen
+/// in 1.3.2), and the sandbox would end with it.
+fn tame(mut event: LambdaRequest) -> LambdaRequest {
+    if let LambdaRequest::ApiGatewayV2(event) = &mut event {
+        if let Some(query) = &mut event.raw_query_string {
+            *query = utf8_percent_encode(query, NOT_IN_A_QUERY).to_string();
+        }
+        let host = event
+            .headers
+            .get(HOST)
+            .map(|host| host.to_str().unwrap_or_default());
+        if host.is_some_and(|host| Url::parse(&format!("https://{host}/")).is_err()) {
+            event.headers.remove(HOST);
+        }
+        // Becomes the scheme, which nobody asks for.
+        event.headers.remove("x-forwarded-proto");
+    }
+    event
+}
+
+/// The runtime decodes base64; what it takes for binary are the bytes all the same.
+fn bytes(body: Body) -> Bytes {
+    match body {
+        Body::Text(text) => text.into(),
+        Body::Binary(bytes) => bytes.into(),
+        _ => Bytes::new(),
+    }
+}
+
+/// All our answers are text, which saves API Gateway the base64.
+fn text(body: Bytes) -> Body {
+    String::from_utf8(body.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
+}
