@@ -1,0 +1,63 @@
+# Every verb is what it says. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run watch test bench build fmt lint clean
+MAKEFLAGS += --no-print-directory
+export STARTED := $(shell date +%s)
+
+BIOME := tests/node_modules/.bin/biome
+TSC := tests/node_modules/.bin/tsc
+NODE_TEST := node --test --test-reporter=$(if $(MAKE_TERMOUT),spec,tap)
+step := @tools/step
+
+help: ## what there is to do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s %s\n", $$1, $$2 }'
+
+run: ## the site, the API and the gate on http://127.0.0.1:8080
+	@tools/first-build
+	@cargo run
+
+watch: ## the functions as Lambda runs them, on http://127.0.0.1:9000 (needs NOCODB_… in the environment)
+	@tools/watch
+
+test: ## everything there is to test, with the tools it needs installed first
+	$(step) "tools: system packages" tools/system
+	$(step) "tools: npm packages" tools/node-modules
+	$(step) "tools: cargo-lambda, SAM and moto" tools/lambda true
+	$(step) "tools: NocoDB" tools/nocodb
+	$(step) "format: Rust" cargo fmt --all --check
+	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
+	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
+	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json
+	$(step) "template: sam validate" tools/lambda sam validate --lint --region us-east-1
+	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
+	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
+	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
+	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
+	$(step) "tests: a real browser" tests/nocodb/with-server $(NODE_TEST) tests/browser/*.test.mjs
+	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
+
+bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md
+	$(step) "tools: system packages" tools/system
+	$(step) "tools: NocoDB" tools/nocodb
+	$(step) "build: what is measured, in release" benches/build
+	$(step) "measure: two minutes, on 127.0.0.1 only" tests/nocodb/with-server node benches/bench.mjs
+
+build: ## the functions as Lambda takes them, in target/lambda
+	$(step) "tools: cargo-lambda" tools/lambda true
+	$(step) "build: functions for arm64" tools/functions
+
+fmt: ## formats Rust, JavaScript and CSS
+	$(step) "tools: npm packages" tools/node-modules
+	$(step) "format: Rust" cargo fmt --all
+	$(step) "format: JavaScript, CSS" $(BIOME) check --write .
+
+lint: ## what the tests check before they run anything
+	$(step) "tools: npm packages" tools/node-modules
+	$(step) "format: Rust" cargo fmt --all --check
+	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
+	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
+	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json
+	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
+
+clean: ## removes what was built here (tools stay in ~/.cache/lastseen)
+	rm -rf target tests/node_modules

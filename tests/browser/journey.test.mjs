@@ -1,0 +1,205 @@
+/**
+ * The visit as a person makes it: a real browser on the site as it ships, a real server behind it,
+ * and the owner's table, looked at after every step.
+ */
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { asVisitor, close, hide, launch, show } from "../harness/browser.mjs";
+import { until } from "../harness/process.mjs";
+import { serveOnNocodb, serveOnSqlite } from "../harness/targets.mjs";
+
+/** @typedef {import("puppeteer-core").BrowserContext} Context */
+/** @typedef {import("puppeteer-core").Page} Page */
+/** @typedef {import("../api/journey.mjs").Target} Target */
+
+const REPORT = "/portfolio/confidential/";
+/** Ages the session by as much as a column of whole seconds can show. */
+const A_SECOND_LATER = 1100;
+
+/** @type {import("puppeteer-core").Browser} */
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+const someone = () => `visitor-${crypto.randomUUID().slice(0, 8)}@example.com`;
+/** @param {string} time */
+const ms = (time) => Date.parse(time);
+/** @param {Page} page */
+const pathOf = (page) => page.evaluate(() => location.pathname);
+
+/** Fills in the gate's form and sends it. @param {Page} page @param {string} email */
+async function leaveEmail(page, email) {
+  await page.type("#email", email);
+  await Promise.all([page.waitForNavigation(), page.click("main form button")]);
+}
+
+/**
+ * Goes to the report, through the gate.
+ *
+ * @param {Target} target
+ * @param {Context} visitor
+ * @param {string} email
+ */
+async function enter(target, visitor, email) {
+  const page = await visitor.newPage();
+  await page.goto(target.url + REPORT);
+  await leaveEmail(page, email);
+  assert.equal(await pathOf(page), REPORT);
+  return page;
+}
+
+/** @param {Target} target @param {string} email */
+async function rowOf(target, email) {
+  const rows = (await target.rows()).filter((row) => row.emailOfAccessor === email);
+  assert.equal(rows.length, 1, `rows of ${email}`);
+  return rows[0] ?? assert.fail();
+}
+
+/** The message of the gate that can be seen, once it is styled. @param {Page} page */
+async function message(page) {
+  await page.waitForFunction(() => document.readyState === "complete");
+  return page.evaluate(() =>
+    [...document.querySelectorAll(".message")]
+      .filter((one) => getComputedStyle(one).display !== "none")
+      .map((one) => one.id)
+      .join(),
+  );
+}
+
+suite("in a browser, while the owner works in the NocoDB table", () => {
+  /** @type {import("../api/journey.mjs").TargetWithTable} */
+  let target;
+  before(async () => {
+    target = await serveOnNocodb();
+  });
+  after(async () => {
+    await target?.stop();
+  });
+
+  test("a word that the owner types sends the visitor out", (t) =>
+    asVisitor(browser, t, async (visitor) => {
+      const email = someone();
+      const page = await enter(target, visitor, email);
+      await until("heartbeat", async () => (await rowOf(target, email)).currentPage === REPORT);
+      const front = await hide(page);
+      await sleep(A_SECOND_LATER);
+      await target.type((await rowOf(target, email)).id, { endReason: "enough" });
+      await front.close();
+      await page.bringToFront();
+      await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+      assert.equal(await message(page), "revoked");
+    }));
+});
+
+for (const [where, start] of /** @type {const} */ ([
+  ["in a browser, with lastseen serve on SQLite", serveOnSqlite],
+  ["in a browser, with lastseen serve on NocoDB", serveOnNocodb],
+])) {
+  suite(where, () => {
+    /** @type {Target} */
+    let target;
+    before(async () => {
+      target = await start();
+    });
+    after(async () => {
+      await target?.stop();
+    });
+
+    test("the gate stands before the report, lets in and leads back to it", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await visitor.newPage();
+        await page.goto(`${target.url}${REPORT}figures/?view=costs`);
+        assert.equal(await pathOf(page), "/access/");
+        await leaveEmail(page, email);
+        assert.equal(
+          await page.evaluate(() => location.pathname + location.search),
+          `${REPORT}figures/?view=costs`,
+        );
+        await until(
+          "heartbeat in the row",
+          async () => (await rowOf(target, email)).currentPage === `${REPORT}figures/`,
+        );
+      }));
+
+    test("an address that is none is refused with a message, and nobody is let in", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const page = await visitor.newPage();
+        await page.goto(target.url + REPORT);
+        await page.$eval("main form", (form) => {
+          /** @type {HTMLFormElement} */ (form).noValidate = true;
+        });
+        await leaveEmail(page, "nobody");
+        assert.equal(await message(page), "invalid-email");
+        await leaveEmail(page, someone());
+        assert.equal(await pathOf(page), REPORT, "the way back survives a mistake");
+      }));
+
+    test("the gate works without JavaScript, messages and way back included", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const page = await visitor.newPage();
+        await page.setJavaScriptEnabled(false);
+        await page.goto(`${target.url}/access/?error=invalid-email#invalid-email`);
+        assert.equal(await message(page), "invalid-email");
+        await page.goto(`${target.url}${REPORT}figures/`);
+        await leaveEmail(page, someone());
+        assert.equal(await pathOf(page), `${REPORT}figures/`);
+        await Promise.all([page.waitForNavigation(), page.click("header form button")]);
+        assert.equal(await message(page), "logout");
+      }));
+
+    test("a page that is hidden says goodbye, and says so when it is looked at again", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await enter(target, visitor, email);
+        await until("heartbeat", async () => (await rowOf(target, email)).currentPage === REPORT);
+        await sleep(A_SECOND_LATER);
+        const seen = (await rowOf(target, email)).sessionEndTime;
+        await hide(page);
+        await until("goodbye", async () => (await rowOf(target, email)).sessionEndTime > seen);
+        const left = (await rowOf(target, email)).sessionEndTime;
+        await sleep(2 * A_SECOND_LATER);
+        assert.equal((await rowOf(target, email)).sessionEndTime, left, "hidden is not seen");
+        await show(page);
+        await until("return", async () => (await rowOf(target, email)).sessionEndTime > left);
+      }));
+
+    test("a tab that is closed was last seen when it was closed, and has no end reason", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await enter(target, visitor, email);
+        await visitor.newPage();
+        await show(page);
+        await sleep(2 * A_SECOND_LATER);
+        const closed = Date.now();
+        await close(page);
+        await until("goodbye", async () => {
+          const { sessionEndTime } = await rowOf(target, email);
+          return Math.abs(ms(sessionEndTime) - closed) <= 1500;
+        });
+        assert.equal((await rowOf(target, email)).endReason, null);
+      }));
+
+    test("logging out in one tab ends the other", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const first = await enter(target, visitor, email);
+        const second = await visitor.newPage();
+        await second.goto(`${target.url}${REPORT}figures/`);
+        await Promise.all([second.waitForNavigation(), second.click("header form button")]);
+        assert.equal(await pathOf(second), "/access/");
+        assert.equal(await message(second), "logout");
+        const row = await rowOf(target, email);
+        assert.equal(row.endReason, "logout");
+        assert.ok(row.endedAt);
+
+        await first.bringToFront();
+        await first.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+        const response = await first.goto(target.url + REPORT);
+        assert.equal(await pathOf(first), "/access/", `shut: ${response?.status()}`);
+      }));
+  });
+}
