@@ -19,6 +19,9 @@ use crate::token::Claims;
 /// written in between.
 const LATE_AFTER_SECONDS: u64 = 5;
 
+/// More pages than a person reads in one visit; a row stays readable and small.
+pub(crate) const MAX_PAGES: usize = 50;
+
 /// The id of a session's row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -222,7 +225,20 @@ fn larger_of_each(stored: &Pages, reported: &Pages) -> Pages {
         known.seconds = known.seconds.max(figures.seconds);
         known.scroll = known.scroll.max(figures.scroll);
     }
-    pages
+    most_read(pages)
+}
+
+/// At most [`MAX_PAGES`], those with the most time: which ones stay does not depend on the order in
+/// which snapshots arrive, since figures only grow.
+#[must_use]
+pub(crate) fn most_read(pages: Pages) -> Pages {
+    if pages.len() <= MAX_PAGES {
+        return pages;
+    }
+    let mut by_time: Vec<_> = pages.into_iter().collect();
+    by_time.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.seconds));
+    by_time.truncate(MAX_PAGES);
+    by_time.into_iter().collect()
 }
 
 /// A snapshot after clamping, ready to be written: what the browser says, as far as the token

@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::session::{PageFigures, Pages};
+use crate::session::{PageFigures, Pages, most_read};
 
-/// More pages than a person reads in one visit; a row stays readable and small.
-const MAX_PAGES: usize = 50;
 /// In characters; longer paths are not pages of a site but attempts to fill the table.
 const MAX_PATH_LENGTH: usize = 300;
 /// Above any session lifetime, so that arithmetic on it cannot overflow.
@@ -42,7 +40,7 @@ impl Snapshot {
     /// Reads the members of a JSON object or of a form (whose values are all text).
     ///
     /// Numbers are rounded down and brought into range: negative ones to 0, scroll to 100. Paths
-    /// that are none or too long, and pages past the fiftieth, are left out, as are members this
+    /// that are none or too long, and all but the fifty most read pages, are left out, as are members this
     /// version does not know.
     ///
     /// # Errors
@@ -165,11 +163,7 @@ fn pages(fields: &Map<String, Value>) -> Result<Pages, InvalidSnapshot> {
     };
     let by_path = value.as_object().ok_or(WRONG)?;
     let mut pages = Pages::new();
-    for (path, figures) in by_path
-        .iter()
-        .filter(|(path, _)| is_page_path(path))
-        .take(MAX_PAGES)
-    {
+    for (path, figures) in by_path.iter().filter(|(path, _)| is_page_path(path)) {
         let figures = figures.as_object().ok_or(WRONG)?;
         let number = |name: &str| present(figures, name).map_or(Some(0), whole).ok_or(WRONG);
         let scroll = u8::try_from(number("scroll")?.min(100)).unwrap_or(100);
@@ -181,7 +175,7 @@ fn pages(fields: &Map<String, Value>) -> Result<Pages, InvalidSnapshot> {
             },
         );
     }
-    Ok(pages)
+    Ok(most_read(pages))
 }
 
 fn is_page_path(path: &str) -> bool {
@@ -193,6 +187,7 @@ fn is_page_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::MAX_PAGES;
     use serde_json::json;
 
     fn read(value: &Value) -> Result<Snapshot, InvalidSnapshot> {

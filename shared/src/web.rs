@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
-    HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER,
+    SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -90,10 +90,14 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     )
 }
 
-/// A page.
+/// A page that holds nothing but text and a form to this site, and stands in nobody's frame.
 #[must_use]
 pub fn html(status: StatusCode, body: &'static str) -> Response {
-    with_body(status, "text/html; charset=utf-8", body.into())
+    with_header(
+        with_body(status, "text/html; charset=utf-8", body.into()),
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
+    )
 }
 
 fn with_body(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {

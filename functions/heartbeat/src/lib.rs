@@ -53,8 +53,7 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
         );
     }
     if !snapshot.belongs_to(token.record.as_str()) {
-        // Another session's figures: nothing of this one is known to have happened.
-        return alive(&token, now);
+        return foreign(app, request, &snapshot, &token, now).await;
     }
     let heartbeat = Heartbeat::new(&token, &snapshot, &app.settings.limits, now);
     match app.store.heartbeat(&token.record, &heartbeat).await {
@@ -87,6 +86,40 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
     }
 }
 
+/// Another session's figures came with this session's cookie: of this one nothing is known to have
+/// happened, so it is neither written nor extended, only looked up.
+async fn foreign(
+    app: &App,
+    request: &Request,
+    snapshot: &Snapshot,
+    token: &Claims,
+    now: Timestamp,
+) -> Response {
+    match ended(app, token).await {
+        Ok(None) => alive(token, now),
+        Ok(Some(reason)) => refuse(app, request, snapshot, reason.as_str()),
+        Err(error) => web::unavailable(error.retry_after()),
+    }
+}
+
+/// Asks the store why the session is over; `None` where it is open.
+async fn ended(app: &App, token: &Claims) -> Result<Option<EndReason>, StoreError> {
+    match app.store.get(&token.record).await {
+        Ok(row) if !token.owns(&row) => Ok(Some(EndReason::Revoked)),
+        Ok(row) => Ok(row.end_reason),
+        Err(StoreError::NotFound) => Ok(Some(EndReason::Revoked)),
+        Err(error) => {
+            let record = token.record.as_str();
+            tracing::error!(
+                record,
+                error = error.to_string(),
+                "the session could not be looked up"
+            );
+            Err(error)
+        }
+    }
+}
+
 /// `GET`: asks the store and extends nothing.
 async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
     let no_session = |reason: &str| {
@@ -103,17 +136,13 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
     if let Some(reason) = token.ended_at(now) {
         return no_session(reason.as_str());
     }
-    match app.store.get(&token.record).await {
-        Ok(row) if !token.owns(&row) => no_session(EndReason::Revoked.as_str()),
-        Ok(row) => row.end_reason.map_or_else(
-            || web::json(StatusCode::OK, &json!({ "hasSession": true, "idleExpiresInSeconds": token.idle_deadline.since(now) })),
-            |reason| no_session(reason.as_str()),
+    match ended(app, &token).await {
+        Ok(None) => web::json(
+            StatusCode::OK,
+            &json!({ "hasSession": true, "idleExpiresInSeconds": token.idle_deadline.since(now) }),
         ),
-        Err(StoreError::NotFound) => no_session(EndReason::Revoked.as_str()),
-        Err(error) => {
-            tracing::error!(record = token.record.as_str(), error = error.to_string(), "the session could not be looked up");
-            web::unavailable(error.retry_after())
-        }
+        Ok(Some(reason)) => no_session(reason.as_str()),
+        Err(error) => web::unavailable(error.retry_after()),
     }
 }
 

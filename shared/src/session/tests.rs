@@ -411,3 +411,36 @@ fn a_row_that_began_after_the_token_was_confirmed_is_another_sessions() {
         ..row()
     }));
 }
+
+#[test]
+fn folding_keeps_the_fifty_most_read_pages_in_any_order() {
+    let beat = |range: std::ops::Range<u64>| {
+        let page = |n: u64| {
+            (
+                format!("/{n:03}"),
+                PageFigures {
+                    seconds: n,
+                    scroll: 0,
+                },
+            )
+        };
+        let pages = range.map(page).collect();
+        heartbeat(
+            &token(),
+            &Snapshot {
+                pages,
+                ..Snapshot::default()
+            },
+            at(1_000),
+        )
+    };
+    let fold = |row: &Session, beat: &Heartbeat| Session {
+        pages: row.fold(beat).pages.unwrap(),
+        ..row.clone()
+    };
+    let (low, high) = (beat(0..50), beat(40..90));
+    let forward = fold(&fold(&row(), &low), &high);
+    assert_eq!(forward, fold(&fold(&row(), &high), &low));
+    assert_eq!(forward.pages.keys().next().unwrap(), "/040");
+    assert_eq!(forward.pages.len(), MAX_PAGES);
+}

@@ -146,6 +146,20 @@ async fn figures_of_another_session_are_ignored() {
 }
 
 #[tokio::test]
+async fn figures_of_another_session_tell_nobody_that_an_ended_one_is_open() {
+    let site = Site::new(&[]);
+    let mut browser = site.browser();
+    browser.enters("ann@example.com", START).await;
+    let mut copy = browser.clone();
+    browser.logs_out(at(60)).await;
+    let answer = copy.beats(json!({ "session": "999" }), at(70)).await;
+    assert_eq!(
+        (answer.status, &answer.json["reason"]),
+        (StatusCode::UNAUTHORIZED, &json!("logout"))
+    );
+}
+
+#[tokio::test]
 async fn coming_in_again_ends_the_session_that_was_open() {
     let site = Site::new(&[]);
     let mut browser = site.browser();
