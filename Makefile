@@ -33,6 +33,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
+	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/*.test.mjs
 	$(step) "tests: a real browser" tests/nocodb/with-server $(NODE_TEST) tests/browser/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 
@@ -40,7 +41,7 @@ bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in d
 	$(step) "tools: system packages" tools/system
 	$(step) "tools: NocoDB" tools/nocodb
 	$(step) "build: what is measured, in release" benches/build
-	$(step) "measure: two minutes, on 127.0.0.1 only" tests/nocodb/with-server node benches/bench.mjs
+	$(step) "measure, on 127.0.0.1 only" tests/nocodb/with-server node benches/bench.mjs
 
 build: ## the functions as Lambda takes them, in target/lambda
 	$(step) "tools: cargo-lambda" tools/lambda true

@@ -1,0 +1,276 @@
+/** Bodies that are too long, too slow, broken, or not what they say. */
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { ENTER, HEARTBEAT, LOGOUT, PAGE, SECRET } from "./target.mjs";
+import { ask, exchange, open } from "./wire.mjs";
+
+/** @typedef {import("./target.mjs").Target} Target */
+/** @typedef {import("./tally.mjs").Tally} Tally */
+
+const FORM = "application/x-www-form-urlencoded";
+const EMAIL = "email=attacker@example.com";
+const JSON_EMAIL = '{"email":"attacker@example.com"}';
+/** A byte more than is read. */
+const TOO_LONG = 64 * 1024 + 1;
+
+/** @param {string} text @param {number} size */
+const chunked = (text, size) =>
+  `${text.replace(new RegExp(`[^]{1,${size}}`, "g"), (part) => `${part.length.toString(16)}\r\n${part}\r\n`)}0\r\n\r\n`;
+
+/** @type {{ name: string, type: string, body: string, headers?: Record<string, string> }[]} */
+const TOO_BIG = [
+  { name: "a form", type: FORM, body: `${EMAIL}&x=`.padEnd(TOO_LONG, "x") },
+  { name: "many values", type: FORM, body: `${EMAIL}${"&".repeat(TOO_LONG)}` },
+  { name: "JSON", type: "application/json", body: JSON_EMAIL.padEnd(TOO_LONG) },
+  { name: "brackets", type: "application/json", body: "[".repeat(100_000) },
+  { name: "objects", type: "application/json", body: '{"a":'.repeat(100_000) },
+  { name: "text", type: "text/plain", body: "x".repeat(TOO_LONG) },
+  { name: "no type", type: "", body: "x".repeat(TOO_LONG) },
+  { name: "a megabyte", type: FORM, body: `${EMAIL}&x=${"x".repeat(1_000_000)}` },
+];
+
+/** @type {{ name: string, type: string, body: string, headers?: Record<string, string> }[]} */
+const BROKEN = [
+  ...[
+    "{",
+    "[]",
+    "null",
+    "true",
+    "1e999",
+    '"email"',
+    "{}{}",
+    `${JSON_EMAIL}x`,
+    `\uFEFF${JSON_EMAIL}`,
+    "{'email':'attacker@example.com'}",
+    '{"email":"attacker@example.com",}',
+    '{"email":["attacker@example.com"]}',
+    '{"email":{"$ne":null}}',
+    '{"email":"\\ud800@example.com"}',
+    '{"email":"attacker\xff@example.com"}',
+    `{"email":${"[".repeat(30_000)}${"]".repeat(30_000)}}`,
+    `${'{"email":'.repeat(7000)}1${"}".repeat(7000)}`,
+    `{"email":"attacker@example.com","x":${"[".repeat(60_000)}`,
+    `{"email":${"9".repeat(60_000)}}`,
+    `{"pages":{${'"/x":0,'.repeat(8000)}"/y":0}}`,
+  ].map((body) => ({ name: body.slice(0, 30), type: "application/json", body })),
+  ...[
+    ["no boundary", "multipart/form-data", "x"],
+    ["an empty boundary", "multipart/form-data; boundary=", "--\r\n\r\nx\r\n----"],
+    ["a long boundary", `multipart/form-data; boundary=${"x".repeat(5000)}`, "x"],
+    ["no part", "multipart/form-data; boundary=x", "--x--"],
+    ["no end", "multipart/form-data; boundary=x", part("email", "a@example.com").slice(0, -10)],
+    ["no name", "multipart/form-data; boundary=x", "--x\r\n\r\na@example.com\r\n--x--\r\n"],
+    ["no headers", "multipart/form-data; boundary=x", "--x\r\na@example.com\r\n--x--\r\n"],
+    ["a value twice", "multipart/form-data; boundary=x", part("email", "a@b.example", 2)],
+    ["parts in thousands", "multipart/form-data; boundary=x", part("x", "", 1000)],
+    ["long headers", "multipart/form-data; boundary=x", part("x".repeat(60_000), "x")],
+    ["no text", "multipart/form-data; boundary=x", part("email", "\xff\xfe@example.com")],
+    ["another multipart", "multipart/mixed; boundary=x", part("email", "a@example.com")],
+  ].map(([name = "", type = "", body = ""]) => ({ name: `multipart, ${name}`, type, body })),
+  { name: "a value twice", type: FORM, body: `${EMAIL}&${EMAIL}` },
+  { name: "no text", type: FORM, body: "email=%ff%fe@example.com" },
+  { name: "half an escape", type: FORM, body: "email=attacker%4" },
+  { name: "XML", type: "application/xml", body: "<!DOCTYPE x SYSTEM 'file:///etc/passwd'><x/>" },
+  { name: "a type that lies", type: "application/json", body: EMAIL },
+  { name: "no type", type: "", body: EMAIL },
+  { name: "two types", type: "image/png, application/json", body: JSON_EMAIL },
+  {
+    name: "gzip",
+    type: "application/json",
+    body: gzipSync(JSON_EMAIL).toString("latin1"),
+    headers: { "content-encoding": "gzip" },
+  },
+  {
+    name: "a gzip bomb",
+    type: "application/json",
+    body: gzipSync(Buffer.alloc(20_000_000, " ")).toString("latin1"),
+    headers: { "content-encoding": "gzip" },
+  },
+  {
+    name: "UTF-16",
+    type: "application/json; charset=utf-16",
+    body: Buffer.from(JSON_EMAIL, "utf16le").toString("latin1"),
+  },
+];
+
+/** @param {string} name @param {string} value @param {number} [times] */
+function part(name, value, times = 1) {
+  const one = `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  return `${one.repeat(times)}--x--\r\n`;
+}
+
+/** A request within what is sent as another one's body. */
+const WITHIN = `GET ${PAGE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+
+/** Headers that disagree on where a body ends, and the body. @type {{ name: string, head: string, body: string }[]} */
+const FRAMINGS = [
+  {
+    name: "a length and chunks",
+    head: `Content-Length: ${5 + WITHIN.length}\r\nTransfer-Encoding: chunked`,
+    body: `0\r\n\r\n${WITHIN}`,
+  },
+  {
+    name: "chunks and a length",
+    head: "Transfer-Encoding: chunked\r\nContent-Length: 4",
+    body: `0\r\n\r\n${WITHIN}`,
+  },
+  {
+    name: "two lengths",
+    head: `Content-Length: 0\r\nContent-Length: ${WITHIN.length}`,
+    body: WITHIN,
+  },
+  { name: "lengths in a list", head: `Content-Length: 0, ${WITHIN.length}`, body: WITHIN },
+  { name: "a negative length", head: "Content-Length: -1", body: WITHIN },
+  { name: "a signed length", head: "Content-Length: +0", body: WITHIN },
+  { name: "a hexadecimal length", head: "Content-Length: 0x0", body: WITHIN },
+  { name: "an empty length", head: "Content-Length:", body: WITHIN },
+  { name: "a length too large", head: "Content-Length: 18446744073709551616", body: WITHIN },
+  { name: "a length before a space", head: "Content-Length : 0", body: WITHIN },
+  { name: "another encoding", head: "Transfer-Encoding: xchunked", body: `0\r\n\r\n${WITHIN}` },
+  {
+    name: "an encoding after",
+    head: "Transfer-Encoding: chunked, gzip",
+    body: `0\r\n\r\n${WITHIN}`,
+  },
+  {
+    name: "encodings twice",
+    head: "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    body: `0\r\n\r\n${WITHIN}`,
+  },
+  {
+    name: "a folded encoding",
+    head: "Transfer-Encoding:\r\n chunked",
+    body: `0\r\n\r\n${WITHIN}`,
+  },
+  {
+    name: "a chunk too large",
+    head: "Transfer-Encoding: chunked",
+    body: `FFFFFFFFFFFFFFFFF\r\nx\r\n${WITHIN}`,
+  },
+  { name: "a negative chunk", head: "Transfer-Encoding: chunked", body: `-1\r\n\r\n${WITHIN}` },
+  { name: "a chunk without size", head: "Transfer-Encoding: chunked", body: `\r\n\r\n${WITHIN}` },
+  {
+    name: "a long chunk extension",
+    head: "Transfer-Encoding: chunked",
+    body: `0;${"x".repeat(100_000)}\r\n\r\n${WITHIN}`,
+  },
+  { name: "a bare carriage return", head: "X: y\rContent-Length: 0", body: WITHIN },
+];
+
+/** @type {Record<string, string>[]} */
+const OVERRIDES = [
+  { "x-http-method-override": "POST" },
+  { "x-http-method": "POST" },
+  { "x-method-override": "POST" },
+];
+
+/** @param {Tally} tally @param {() => Target} target */
+export function bodies(tally, target) {
+  tally.holds(
+    "a body that is too long is refused, however it comes",
+    TOO_BIG.flatMap((one) =>
+      [ENTER, HEARTBEAT, LOGOUT].flatMap((path) =>
+        ["length", "chunks"].map((as) => ({ name: one.name, as, path })),
+      ),
+    ),
+    async ({ name, as, path }) => {
+      const { type, body } = TOO_BIG.find((one) => one.name === name) ?? { type: "", body: "" };
+      const { token } = await target().visitor();
+      const headers = { "content-type": type, cookie: `lastseen=${token}` };
+      const reply = await ask(target().url, path, {
+        method: "POST",
+        headers:
+          as === "length"
+            ? { ...headers, "content-length": String(body.length) }
+            : { ...headers, "transfer-encoding": "chunked" },
+        body: as === "length" ? body : chunked(body, 16_000),
+      });
+      // A connection that is closed while the rest is still being sent may lose the answer.
+      assert.ok([413, 0].includes(reply.status), `status ${reply.status}`);
+      await target().assertOpen(token);
+    },
+  );
+
+  tally.holds(
+    "a broken body lets nobody in and breaks nothing",
+    BROKEN.flatMap((one) => [ENTER, HEARTBEAT, LOGOUT].map((path) => ({ path, ...one }))),
+    async ({ path, type, body, headers }) => {
+      const reply = await ask(target().url, path, {
+        method: "POST",
+        headers: {
+          "content-type": type,
+          "content-length": String(body.length),
+          ...headers,
+        },
+        body,
+      });
+      assert.ok(reply.status >= 200 && reply.status < 500, `status ${reply.status}`);
+      assert.doesNotMatch(reply.head, /^set-cookie: lastseen=ey/im, "somebody is let in");
+      assert.doesNotMatch(reply.body, /root:x?:0:/);
+    },
+  );
+
+  tally.holds(
+    "no request hides in the body of another",
+    FRAMINGS.flatMap((one) => [LOGOUT, HEARTBEAT].map((path) => ({ path, ...one }))),
+    async ({ path, head, body }) => {
+      const host = new URL(target().url).host;
+      const { all, inTime } = await exchange(
+        target().url,
+        `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${head}\r\n\r\n${body}`,
+        1000,
+      );
+      const count = all.match(/^HTTP\/1\.1 /gm)?.length ?? 0;
+      assert.ok(count <= 1, `${count} answers to one request`);
+      assert.ok(inTime, "the connection stays open");
+      assert.ok(!all.includes(SECRET));
+    },
+  );
+
+  tally.holds(
+    "no header and no parameter makes one method another",
+    OVERRIDES.flatMap((headers) => [
+      { method: "GET", path: LOGOUT, headers },
+      { method: "GET", path: `${LOGOUT}?_method=POST`, headers },
+      { method: "HEAD", path: LOGOUT, headers },
+      { method: "PUT", path: LOGOUT, headers },
+      { method: "PATCH", path: HEARTBEAT, headers },
+      { method: "GET", path: ENTER, headers },
+      { method: "GET", path: `${ENTER}?${EMAIL}`, headers },
+    ]),
+    async ({ method, path, headers }) => {
+      const { token } = await target().visitor();
+      const { status, head } = await ask(target().url, path, {
+        method,
+        headers: { ...headers, "content-length": "0", cookie: `lastseen=${token}` },
+      });
+      assert.equal(status, 405, `status ${status}`);
+      assert.doesNotMatch(head, /^set-cookie:/im);
+      await target().assertOpen(token);
+    },
+  );
+
+  tally.holds(
+    "whoever sends slowly keeps nobody waiting",
+    [
+      "GET / HTTP/1.1\r\nHost: x\r\nX-",
+      `POST ${ENTER} HTTP/1.1\r\nHost: x\r\nContent-Type: ${FORM}\r\nContent-Length: 100\r\n\r\nemail`,
+      `POST ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`,
+      `POST ${PAGE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`,
+      "",
+    ],
+    async (beginning) => {
+      const slow = Array.from({ length: 50 }, () => open(target().url));
+      try {
+        for (const socket of slow) socket.write(beginning);
+        const start = performance.now();
+        const { token } = await target().visitor();
+        await target().assertOpen(token);
+        const took = performance.now() - start;
+        assert.ok(took < 1000, `others waited ${took.toFixed()} ms`);
+      } finally {
+        for (const socket of slow) socket.destroy();
+      }
+    },
+  );
+}
