@@ -1,9 +1,7 @@
 //! Settings: environment variables, the same for every way of running. A bad or contradictory one
 //! stops the program at start with one line that names it.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -14,6 +12,10 @@ use crate::redirect::RedirectPath;
 use crate::session::{EndReason, Limits};
 use crate::site_path::ProtectedPaths;
 use crate::token::Keys;
+
+mod variables;
+
+pub use variables::Variables;
 
 /// Browsers keep no cookie for longer (RFC 6265bis 5.5: 400 days), so no session can live longer.
 const MAX_LIFETIME_SECONDS: u64 = 399 * 86_400;
@@ -43,98 +45,6 @@ fn wrong(name: &'static str, problem: impl Into<String>) -> SettingError {
     SettingError {
         name,
         problem: problem.into(),
-    }
-}
-
-/// The variables settings are read from. An empty value counts as unset, as templates pass what
-/// nobody filled in (except where empty means something: [`Variables::get_even_empty`]).
-#[derive(Clone, Default)]
-pub struct Variables(HashMap<String, String>);
-
-impl Variables {
-    /// The process's environment. Values that are not UTF-8 are left out.
-    #[must_use]
-    pub fn from_env() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect()
-    }
-
-    /// A value, trimmed, if it is there and not empty.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.get_even_empty(name).filter(|value| !value.is_empty())
-    }
-
-    /// A value, trimmed, if it is there.
-    #[must_use]
-    pub fn get_even_empty(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim())
-    }
-
-    /// Sets a value where there is none, and says whether it did.
-    pub fn set_default(&mut self, name: &str, value: &str) -> bool {
-        let missing = self.get(name).is_none();
-        if missing {
-            self.set(name, value);
-        }
-        missing
-    }
-
-    /// Sets a value.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
-    }
-
-    /// The names that start or end as wanted, with their values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    fn require(&self, name: &'static str, because: &str) -> Result<&str, SettingError> {
-        self.get(name)
-            .ok_or_else(|| wrong(name, format!("is missing; {because}")))
-    }
-
-    fn parse<T: FromStr>(
-        &self,
-        name: &'static str,
-        default: T,
-        expected: &str,
-    ) -> Result<T, SettingError> {
-        self.get(name).map_or(Ok(default), |text| {
-            text.parse()
-                .map_err(|_| wrong(name, format!("`{text}` is not {expected}")))
-        })
-    }
-
-    fn seconds(&self, name: &'static str, default: u64) -> Result<u64, SettingError> {
-        match self.parse(name, default, "a whole number of seconds")? {
-            0 => Err(wrong(name, "must be at least 1 second")),
-            seconds => Ok(seconds),
-        }
-    }
-
-    fn flag(&self, name: &'static str, default: bool) -> Result<bool, SettingError> {
-        self.parse(name, default, "true or false")
-    }
-
-    fn list(&self, name: &str, default: &str) -> Vec<String> {
-        self.get(name)
-            .unwrap_or(default)
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-}
-
-impl FromIterator<(String, String)> for Variables {
-    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        Self(variables.into_iter().collect())
     }
 }
 
