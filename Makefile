@@ -6,7 +6,8 @@ export STARTED := $(shell date +%s)
 
 BIOME := tests/node_modules/.bin/biome
 TSC := tests/node_modules/.bin/tsc
-NODE_TEST := node --test --test-reporter=$(if $(MAKE_TERMOUT),spec,tap)
+# A file of tests takes two minutes at most; what hangs is ended, and says so.
+NODE_TEST := node --test --test-timeout=600000 --test-force-exit --test-reporter=$(if $(MAKE_TERMOUT),spec,tap)
 step := @tools/step
 
 help: ## what there is to do

@@ -36,6 +36,8 @@
   const PATIENCE_MS = 30_000;
   /** The first pause after a failed send; it doubles from there, up to the interval. */
   const FIRST_RETRY_MS = 5_000;
+  /** Away for longer, a page says first when it was last looked at, and that it is again second. */
+  const AWAY_MS = 5_000;
   /** However long a server asks us to wait, ask again after an hour. */
   const LONGEST_RETRY_AFTER_MS = 3_600_000;
   /** However near a server says the idle deadline is, at most one heartbeat a second. */
@@ -112,9 +114,10 @@
   let looking = false;
   /** When they last did. */
   let lastLooked = now();
-  /** When we last looked at the clock, and whether the idle deadline passed before the next time. */
+  /** When we last looked at the clock. */
   let glance = now();
-  let overslept = false;
+  /** Nobody looked for a while, in which the session may have ended; the next answer says. */
+  let unsure = false;
 
   function sessionCookie() {
     return /(?:^|;\s*)session_record_id=([^;\s]+)/.exec(document.cookie)?.[1] ?? "";
@@ -131,15 +134,15 @@
 
   /** A laptop that slept past the idle deadline with its page visible: nobody looked meanwhile. */
   function noticeSleep() {
-    if (looking && !overslept && elapsedSince(glance) >= Math.max(idleMs, 2 * PATIENCE_MS)) {
-      overslept = true;
+    if (looking && !unsure && elapsedSince(glance) >= Math.max(idleMs, 2 * PATIENCE_MS)) {
+      unsure = true;
       lastLooked = glance;
     }
     glance = now();
   }
 
   function seenSecondsAgo() {
-    return looking && !overslept ? 0 : Math.round(elapsedSince(lastLooked) / 1000);
+    return looking && !unsure ? 0 : Math.round(elapsedSince(lastLooked) / 1000);
   }
 
   /** @param {boolean} leaving */
@@ -228,9 +231,10 @@
     }
     failures = 0;
     if (answer.kind === "open") {
-      overslept = false;
       if (answer.idleSeconds > 0) idleMs = answer.idleSeconds * 1000;
-      due.wait = pace();
+      // What was said of the time before is in the row; now for the present.
+      due.wait = unsure ? 0 : pace();
+      unsure = false;
       return;
     }
     over = asked;
@@ -299,6 +303,7 @@
   function arrive() {
     if (looking || document.visibilityState !== "visible") return;
     looking = true;
+    unsure = elapsedSince(lastLooked) > AWAY_MS;
     glance = now();
     hurry();
   }
@@ -311,7 +316,7 @@
   function leave() {
     if (!looking) return;
     looking = false;
-    lastLooked = now();
+    if (!unsure) lastLooked = now();
     clearTimeout(timer);
     // Without the cookie the session ended elsewhere, and there is nothing to say for it.
     if (sessionCookie() && openSession()) farewell();

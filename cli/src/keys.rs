@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use shared::app::App;
 use shared::settings::Variables;
 use shared::token::Keys;
 
@@ -32,6 +33,16 @@ pub(crate) fn run(command: &Command) -> CommandResult {
 pub(crate) fn path(variables: &Variables) -> PathBuf {
     let database = variables.get("DATABASE_PATH").unwrap_or_default();
     Path::new(database).with_file_name("session-keys")
+}
+
+/// Checks everything but the key, so that none is made and left behind for a start that fails.
+pub(crate) fn check_the_rest(variables: &Variables) -> Result<(), Box<dyn std::error::Error>> {
+    let mut with_any_key = variables.clone();
+    if variables.get("SESSION_KEYS_PARAMETER").is_none() {
+        with_any_key.set_default("SESSION_KEYS", &new_key()?);
+    }
+    App::start(&with_any_key)?;
+    Ok(())
 }
 
 /// Sets `SESSION_KEYS` where nobody did: from the file beside the database, or newly made and kept

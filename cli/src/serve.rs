@@ -33,12 +33,13 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     start_log();
-    let made_key = keys::ensure(&mut variables)?;
-    let app = App::start(&variables)?;
     let address = address(&variables)?;
     let site = Site::open(PathBuf::from(
         variables.get("STATIC_DIR").unwrap_or_default(),
     ))?;
+    keys::check_the_rest(&variables)?;
+    let made_key = keys::ensure(&mut variables)?;
+    let app = App::start(&variables)?;
 
     let listener = TcpListener::bind(&address)
         .await

@@ -12,7 +12,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use shared::app::App;
 use shared::gate::{self, Message, Verdict};
 use shared::redirect::RedirectPath;
@@ -115,6 +115,7 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
         // The ending is recorded on the spot, which saves the visitor a round trip.
         Verdict::Refresh { ended: true } => {
             let (mut parts, _) = request.into_parts();
+            parts.method = Method::GET;
             parts.uri = Uri::try_from(gate::refresh_address(back.as_ref())).unwrap_or_default();
             serve::answer(
                 app,

@@ -25,7 +25,9 @@ impl RedirectPath {
     /// treatment of backslashes, tabs and newlines.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let decoded = percent_decode_str(text).decode_utf8().ok()?;
+        // A query may hold any bytes, encoded; only what comes before it can become another host.
+        let path = text.split(['?', '#']).next().unwrap_or_default();
+        let decoded = percent_decode_str(path).decode_utf8().ok()?;
         let unsafe_text = |text: &str| {
             !text.starts_with('/')
                 || text.starts_with("//")
@@ -81,6 +83,7 @@ mod tests {
                 "/search?next=https://example.com/",
             ),
             ("/apiary/", "/apiary/"),
+            ("/a/?q=C:%5Cx%0A%FF#%5C", "/a/?q=C:%5Cx%0A%FF#%5C"),
         ] {
             assert_eq!(
                 RedirectPath::parse(given).map(|path| path.0).as_deref(),

@@ -142,6 +142,25 @@ impl Settings {
             return Err(wrong(name, problem));
         }
         let gate_path = variables.get("GATE_PATH").unwrap_or("/access/");
+        let gate = path("GATE_PATH", gate_path)?;
+        if gate.as_str() != gate.path() {
+            return Err(wrong(
+                "GATE_PATH",
+                format!("`{gate_path}` is more than a path"),
+            ));
+        }
+        let default_redirect = path(
+            "DEFAULT_REDIRECT",
+            variables
+                .get("DEFAULT_REDIRECT")
+                .unwrap_or("/portfolio/confidential/"),
+        )?;
+        if default_redirect.path() == gate.path() {
+            return Err(wrong(
+                "DEFAULT_REDIRECT",
+                "is the gate, which nobody would get past",
+            ));
+        }
         let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");
         Ok(Self {
             store: StoreSettings::read(variables)?,
@@ -149,13 +168,8 @@ impl Settings {
             audience: audience(variables)?,
             protected: ProtectedPaths::new(&prefixes, gate_path)
                 .map_err(|problem| wrong("PROTECTED_PREFIXES", problem))?,
-            gate: path("GATE_PATH", gate_path)?,
-            default_redirect: path(
-                "DEFAULT_REDIRECT",
-                variables
-                    .get("DEFAULT_REDIRECT")
-                    .unwrap_or("/portfolio/confidential/"),
-            )?,
+            gate,
+            default_redirect,
             email_rules: email_rules(variables)?,
             passcode: variables.get("ACCESS_PASSCODE").map(SecretString::from),
             limits: limits(variables)?,
@@ -246,10 +260,36 @@ impl NocoDbSettings {
             )
         })?;
         let because = "NOCODB_URL is set";
+        let id = |name: &'static str, id: &str| {
+            let fits = id
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            if fits {
+                Ok(id.to_owned())
+            } else {
+                Err(wrong(
+                    name,
+                    "must be letters, digits, `-` and `_`, as in the address bar of NocoDB",
+                ))
+            }
+        };
+        let token = variables.require("NOCODB_API_TOKEN", because)?;
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(wrong(
+                "NOCODB_API_TOKEN",
+                "must be one line of visible characters",
+            ));
+        }
         Ok(Self {
             url,
-            base: variables.require("NOCODB_BASE_ID", because)?.to_owned(),
-            table: variables.get("NOCODB_TABLE_ID").map(str::to_owned),
+            base: id(
+                "NOCODB_BASE_ID",
+                variables.require("NOCODB_BASE_ID", because)?,
+            )?,
+            table: variables
+                .get("NOCODB_TABLE_ID")
+                .map(|table| id("NOCODB_TABLE_ID", table))
+                .transpose()?,
             token: variables.require("NOCODB_API_TOKEN", because)?.into(),
         })
     }

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { quit } from "../harness/browser.mjs";
 import { launchBrowser, POLICY } from "./mock-site.mjs";
 
 const root = new URL("../../static/", import.meta.url);
@@ -74,7 +75,7 @@ before(async () => {
 });
 
 after(async () => {
-  await browser.close();
+  await quit(browser);
   server.closeAllConnections();
   server.close();
 });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asVisitor, close, hide, launch, show } from "../harness/browser.mjs";
+import { asVisitor, close, hide, launch, quit, show } from "../harness/browser.mjs";
 import { until } from "../harness/process.mjs";
 import { serveOnNocodb, serveOnSqlite } from "../harness/targets.mjs";
 
@@ -22,7 +22,7 @@ let browser;
 before(async () => {
   browser = await launch();
 });
-after(() => browser?.close());
+after(() => quit(browser));
 
 const someone = () => `visitor-${crypto.randomUUID().slice(0, 8)}@example.com`;
 /** @param {string} time */
@@ -181,6 +181,27 @@ for (const [where, start] of /** @type {const} */ ([
           return Math.abs(ms(sessionEndTime) - closed) <= 1500;
         });
         assert.equal((await rowOf(target, email)).endReason, null);
+      }));
+
+    test("a tab hidden before another browser logged out was last seen when it was hidden", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await enter(target, visitor, email);
+        const front = await hide(page);
+        const hidden = Date.now();
+        await sleep(6000);
+        await asVisitor(browser, t, async (other) => {
+          const elsewhere = await other.newPage();
+          await elsewhere.goto(target.url + REPORT);
+          await leaveEmail(elsewhere, email);
+          await Promise.all([elsewhere.waitForNavigation(), elsewhere.click("header form button")]);
+        });
+        await front.close();
+        await page.bringToFront();
+        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+        const [row] = (await target.rows()).filter((one) => one.emailOfAccessor === email);
+        assert.equal(row?.endReason, "logout");
+        assert.ok(Math.abs(ms(row?.sessionEndTime ?? "") - hidden) <= 1500, row?.sessionEndTime);
       }));
 
     test("logging out in one tab ends the other", (t) =>

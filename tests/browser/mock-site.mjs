@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import puppeteer from "puppeteer-core";
+import { closed } from "../harness/browser.mjs";
 
 const script = await readFile(new URL("../../static/lastseen.js", import.meta.url));
 
@@ -85,7 +86,7 @@ export class MockSite {
     site.url = `http://127.0.0.1:${address.port}`;
     site.#visitor = await browser.createBrowserContext();
     t.after(async () => {
-      await site.#visitor?.close();
+      await closed(site.#visitor?.close());
       site.#server.closeAllConnections();
       site.#server.close();
       assert.deepEqual(site.errors, [], "no exception and no policy violation on any page");

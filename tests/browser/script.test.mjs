@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { quit } from "../harness/browser.mjs";
 import { ended, launchBrowser, MockSite, OPEN } from "./mock-site.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
@@ -8,7 +9,7 @@ let browser;
 before(async () => {
   browser = await launchBrowser();
 });
-after(() => browser.close());
+after(() => quit(browser));
 
 /** @param {string} attributes */
 const tagWith = (attributes) => `<script src="/lastseen.js" defer ${attributes}></script>`;
@@ -130,6 +131,41 @@ test("a clock set back an hour does not stop the heartbeats", async (t) => {
 });
 
 // --- Hiding, showing, leaving ---------------------------------------------------------------
+
+test("after a while away a page says when it was last looked at, and then that it is again", async (t) => {
+  const site = await MockSite.open(browser, t);
+  site.speed = 30;
+  const page = await site.visit();
+  await site.heartbeat(1);
+  await hideBehindAnotherTab(site);
+  await site.heartbeat(2);
+  await sleep(1000);
+  await page.bringToFront();
+  await site.heartbeat(4, 1000);
+  const [, , first, second] = site.heartbeats.map(({ body }) => body.seenSecondsAgo);
+  assert.ok(first >= 25, `${first}: half a minute was simulated`);
+  assert.equal(second, 0);
+});
+
+test("a page that comes back to an ended session does not claim the time in between", async (t) => {
+  const site = await MockSite.open(browser, t);
+  site.speed = 30;
+  site.answers = [OPEN, OPEN, ended("logout", false)];
+  const page = await site.visit();
+  await site.heartbeat(1);
+  await hideBehindAnotherTab(site);
+  await site.heartbeat(2);
+  await sleep(1000);
+  await page.bringToFront();
+  await site.heartbeat(3, 1000);
+  await hideBehindAnotherTab(site);
+  await sleep(500);
+  const ages = site.heartbeats.slice(2).map(({ body }) => body.seenSecondsAgo);
+  assert.ok(
+    ages.every((age) => age >= 25),
+    `${ages}`,
+  );
+});
 
 test("hiding sends one farewell, and then the page is silent until it is seen again", async (t) => {
   const site = await MockSite.open(browser, t);

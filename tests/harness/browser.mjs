@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import puppeteer from "puppeteer-core";
 import { root } from "./process.mjs";
 
@@ -69,6 +70,29 @@ export async function close(page) {
 }
 
 /**
+ * Waits for something to close, but not for ever: Chromium 156 was seen to leave a context open for
+ * minutes after everything in it was done.
+ *
+ * @param {Promise<unknown> | undefined} closing
+ */
+export async function closed(closing) {
+  const patience = new AbortController();
+  const givenUp = sleep(5000, null, { signal: patience.signal }).catch(() => {});
+  await Promise.race([closing?.catch(() => {}), givenUp]);
+  patience.abort();
+}
+
+/**
+ * Closes a browser, by force where it does not go by itself.
+ *
+ * @param {Browser | undefined} browser
+ */
+export async function quit(browser) {
+  await closed(browser?.close());
+  browser?.process()?.kill("SIGKILL");
+}
+
+/**
  * Runs a test with a visitor of its own (cookies and storage start empty), and takes a picture of
  * every open tab when the test fails.
  *
@@ -91,6 +115,6 @@ export async function asVisitor(browser, test, body) {
     }
     throw error;
   } finally {
-    await visitor.close();
+    await closed(visitor.close());
   }
 }

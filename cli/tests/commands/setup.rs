@@ -220,7 +220,7 @@ async fn what_cannot_be_reached_or_found_is_named_with_its_cure() {
         ),
         ("NOCODB_URL", "http://127.0.0.1:1", "check NOCODB_URL"),
         ("NOCODB_URL", "nowhere", "NOCODB_URL: is not an address"),
-        ("NOCODB_BASE_ID", "a/b", "the base id must be"),
+        ("NOCODB_BASE_ID", "a/b", "NOCODB_BASE_ID: must be"),
     ] {
         let ran = base.place().set(name, value).run(&["setup"]);
         assert!(

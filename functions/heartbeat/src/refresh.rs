@@ -1,5 +1,7 @@
 //! `GET /api/session-refresh`: where the gate sends a visitor whose token was not confirmed lately.
 
+use std::time::Instant;
+
 use http::StatusCode;
 use shared::app::App;
 use shared::cookies::Presented;
@@ -33,10 +35,15 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
         let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
         return to_gate(app, &back, Some(reason.as_str()));
     }
-    let renewed = match ask(app, request, &token, now).await {
+    // The store may take longer to answer than a token stays fresh, and the browser comes back at
+    // once: what it brings is as fresh as the answer.
+    let asked = Instant::now();
+    let answer = ask(app, request, &token, now).await;
+    let now = now.plus(asked.elapsed().as_secs());
+    let renewed = match answer {
         Ok((row, _)) if !token.owns(&row) => Err(Some(EndReason::Revoked)),
         Ok((row, _)) if row.end_reason.is_some() => Err(row.end_reason),
-        Ok((_, renewed)) => Ok(renewed),
+        Ok((_, renewed)) => Ok(renewed.refreshed(now)),
         Err(StoreError::NotFound) => Err(Some(EndReason::Revoked)),
         Err(error) => {
             tracing::error!(

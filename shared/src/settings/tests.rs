@@ -57,6 +57,15 @@ fn nocodb_is_the_store_as_soon_as_its_url_is_set() {
         matches!(&settings.store, StoreSettings::NocoDb(nocodb) if nocodb.base == "p1" && nocodb.table.as_deref() == Some("m1"))
     );
     assert!(!format!("{settings:?}").contains("secret-token"));
+    for (name, value) in [
+        ("NOCODB_BASE_ID", "../x"),
+        ("NOCODB_TABLE_ID", "m 1"),
+        ("NOCODB_API_TOKEN", "a\nb"),
+    ] {
+        let some = all.iter().filter(|(other, _)| *other != name);
+        let some: Vec<_> = some.copied().chain([(name, value)]).collect();
+        assert_eq!(read(&some).unwrap_err().name, name);
+    }
     for missing in 1..4 {
         let mut some = all.to_vec();
         let (name, _) = some.remove(missing);
@@ -76,7 +85,11 @@ fn a_bad_setting_is_named() {
         ("PROTECTED_PREFIXES", "/access/secret"),
         ("PROTECTED_PREFIXES", ","),
         ("GATE_PATH", "//evil"),
+        ("GATE_PATH", "access"),
+        ("GATE_PATH", "/a%5cb"),
+        ("GATE_PATH", "/access/?x=1"),
         ("DEFAULT_REDIRECT", "https://evil/"),
+        ("DEFAULT_REDIRECT", "/access/"),
         ("ALLOWED_EMAILS", "@example.com,nonsense"),
         ("DENIED_EMAILS", "nonsense"),
         ("IDLE_TIMEOUT_SECONDS", "0"),

@@ -231,7 +231,12 @@ impl Store for NocoDbStore {
         }
         let page = self.table.list(&query).await?;
         Ok(SessionPage {
-            sessions: page.records.iter().map(session).collect(),
+            sessions: page
+                .records
+                .iter()
+                .filter(|record| is_visit(record))
+                .map(session)
+                .collect(),
             has_more: page.has_more,
         })
     }
@@ -259,6 +264,17 @@ fn ending_cells(reason: EndReason, now: Timestamp) -> Map<String, Value> {
     ]
     .into_iter()
     .collect()
+}
+
+/// A row without any time is one that an owner added by hand and left empty: nobody's visit.
+fn is_visit(record: &Record) -> bool {
+    let has = |column: &str| {
+        record
+            .fields
+            .get(column)
+            .is_some_and(|cell| !cell.is_null())
+    };
+    has(START) || has(LAST_SEEN)
 }
 
 /// Reads a row as an owner may have left it: a cell that cannot be read counts as empty, and a
