@@ -1,0 +1,110 @@
+//! Where sessions live, and how to get there.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{SettingError, Variables, wrong};
+
+/// Where sessions live.
+#[derive(Clone, Debug)]
+pub enum StoreSettings {
+    /// `NOCODB_URL` is set.
+    NocoDb(NocoDbSettings),
+    /// It is not: SQLite at `DATABASE_PATH`, for `serve`.
+    Sqlite(PathBuf),
+}
+
+/// How to reach the `NocoDB` table.
+#[derive(Clone, Debug)]
+pub struct NocoDbSettings {
+    /// `NOCODB_URL`.
+    pub url: Url,
+    /// `NOCODB_BASE_ID`.
+    pub base: String,
+    /// `NOCODB_TABLE_ID`; `setup` finds or creates it.
+    pub table: Option<String>,
+    /// `NOCODB_API_TOKEN`.
+    pub token: SecretString,
+}
+
+impl StoreSettings {
+    /// Reads where sessions live.
+    ///
+    /// # Errors
+    /// The first [`SettingError`].
+    pub fn read(variables: &Variables) -> Result<Self, SettingError> {
+        if variables.get("NOCODB_URL").is_none() {
+            return Ok(Self::Sqlite(
+                variables
+                    .get("DATABASE_PATH")
+                    .unwrap_or("data/lastseen.db")
+                    .into(),
+            ));
+        }
+        let settings = NocoDbSettings::read(variables)?;
+        if settings.table.is_none() {
+            return Err(wrong(
+                "NOCODB_TABLE_ID",
+                "is missing; `lastseen setup` creates the table and prints its id",
+            ));
+        }
+        Ok(Self::NocoDb(settings))
+    }
+}
+
+impl NocoDbSettings {
+    /// Reads how to reach `NocoDB`.
+    ///
+    /// # Errors
+    /// The first [`SettingError`].
+    pub fn read(variables: &Variables) -> Result<Self, SettingError> {
+        let text = variables.require(
+            "NOCODB_URL",
+            "it is the address of your NocoDB, such as https://app.nocodb.com",
+        )?;
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or_else(|| {
+            wrong(
+                "NOCODB_URL",
+                "is not an address that starts with https:// (or http://)",
+            )
+        })?;
+        let because = "NOCODB_URL is set";
+        let id = |name: &'static str, id: &str| {
+            let fits = id
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            if fits {
+                Ok(id.to_owned())
+            } else {
+                Err(wrong(
+                    name,
+                    "must be letters, digits, `-` and `_`, as in the address bar of NocoDB",
+                ))
+            }
+        };
+        let token = variables.require("NOCODB_API_TOKEN", because)?;
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(wrong(
+                "NOCODB_API_TOKEN",
+                "must be one line of visible characters",
+            ));
+        }
+        Ok(Self {
+            url,
+            base: id(
+                "NOCODB_BASE_ID",
+                variables.require("NOCODB_BASE_ID", because)?,
+            )?,
+            table: variables
+                .get("NOCODB_TABLE_ID")
+                .map(|table| id("NOCODB_TABLE_ID", table))
+                .transpose()?,
+            token: variables.require("NOCODB_API_TOKEN", because)?.into(),
+        })
+    }
+}
