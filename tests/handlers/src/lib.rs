@@ -8,7 +8,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub struct Switchable {
     inner: SqliteStore,
     /// Nothing answers while set.
     pub is_down: AtomicBool,
+    /// How long every answer takes, in milliseconds.
+    pub delay: AtomicU64,
     /// How many calls came in.
     pub calls: AtomicUsize,
 }
@@ -40,6 +43,7 @@ pub struct Switchable {
 impl Switchable {
     fn reach(&self) -> Result<&SqliteStore, StoreError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(self.delay.load(Ordering::SeqCst)));
         if self.is_down.load(Ordering::SeqCst) {
             Err(StoreError::Stopped)
         } else {
@@ -111,6 +115,7 @@ impl Site {
         let store = Arc::new(Switchable {
             inner,
             is_down: AtomicBool::new(false),
+            delay: AtomicU64::new(0),
             calls: AtomicUsize::new(0),
         });
         Self {
@@ -244,6 +249,18 @@ impl Browser<'_> {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
+    }
+
+    /// When the store last confirmed the session, by the token.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Timestamp {
+        let settings = &self.site.app.settings;
+        let token = &self.cookies[settings.cookies.session_cookie()];
+        settings
+            .keys
+            .verify(token, &settings.audience)
+            .unwrap()
+            .issued_at
     }
 
     /// Comes in at the gate.

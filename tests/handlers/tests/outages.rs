@@ -1,5 +1,7 @@
 //! The store does not answer: closed at the door, patient inside.
 
+use std::sync::atomic::Ordering;
+
 use handler_tests::{START, Site, at};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -86,6 +88,20 @@ async fn an_outage_neither_loops_nor_extends() {
         answer.location.unwrap().ends_with("reason=idle#idle"),
         "the deadline stood still"
     );
+}
+
+/// The one wait in these tests: how long a store takes is measured, and cannot be passed.
+#[tokio::test]
+async fn a_token_is_as_fresh_as_the_stores_answer_however_long_that_took() {
+    let site = Site::new(&[("COOKIE_SECURE", "false")]);
+    let mut browser = site.browser();
+    browser.enters("ann@example.com", START).await;
+    site.store.delay.store(1_100, Ordering::SeqCst);
+    for is_down in [true, false] {
+        site.store_is_down(is_down);
+        browser.refreshes(at(100)).await;
+        assert_eq!(browser.confirmed_at(), at(101), "store down: {is_down}");
+    }
 }
 
 #[tokio::test]
