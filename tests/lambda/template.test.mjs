@@ -143,7 +143,9 @@ test("every log is JSON and is deleted one day", () => {
 });
 
 test("the stack offers the settings that this version acts on, and no others", () => {
-  const source = read("shared/src/settings.rs");
+  const source = ["settings.rs", "settings/store.rs"]
+    .map((file) => read(`shared/src/${file}`))
+    .join("\n");
   const [, refused = ""] = /NOT_YET: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
   assert.ok(refused, "the refused settings are listed in settings.rs");
   const elsewhere = [
