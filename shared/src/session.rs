@@ -305,7 +305,11 @@ impl Heartbeat {
                 || snapshot
                     .active_seconds
                     .is_some_and(|seconds| seconds < token.active),
-            activity: reported.min(cutoff),
+            // Looking is not enough to keep a session open: somebody may have walked away from it.
+            activity: snapshot
+                .inactive_seconds
+                .map_or(reported, |inactive| now.minus(inactive))
+                .min(cutoff),
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub session: Option<String>,
     /// Active seconds of the whole session.
     pub active_seconds: Option<u64>,
+    /// Seconds since the visitor's last sign of life, which the idle deadline counts from.
+    pub inactive_seconds: Option<u64>,
     /// Seconds since the visitor last looked.
     pub seen_seconds_ago: Option<u64>,
     /// The path of the page in front of the visitor.
@@ -49,6 +51,7 @@ impl Snapshot {
         Ok(Self {
             session: session_id(fields)?,
             active_seconds: seconds(fields, "activeSeconds")?,
+            inactive_seconds: seconds(fields, "inactiveSeconds")?,
             seen_seconds_ago: seconds(fields, "seenSecondsAgo")?,
             page: text(fields, "page")?
                 .filter(|path| is_page_path(path))
@@ -206,6 +209,7 @@ mod tests {
             Snapshot {
                 session: Some("42".to_owned()),
                 active_seconds: Some(312),
+                inactive_seconds: Some(3),
                 seen_seconds_ago: Some(0),
                 page: Some("/portfolio/".to_owned()),
                 pages: Pages::from([(
@@ -297,6 +301,7 @@ mod tests {
     fn a_wrong_type_is_named() {
         for (value, field) in [
             (json!({"activeSeconds": "soon"}), "activeSeconds"),
+            (json!({"inactiveSeconds": true}), "inactiveSeconds"),
             (json!({"seenSecondsAgo": []}), "seenSecondsAgo"),
             (json!({"page": 1}), "page"),
             (json!({"pages": []}), "pages"),

@@ -224,11 +224,25 @@ pub fn method_not_allowed(allow: &'static str) -> Response {
 /// `503` with `Retry-After`: the store cannot do it now.
 #[must_use]
 pub fn unavailable(retry_after: Duration) -> Response {
+    unavailable_with(retry_after, [])
+}
+
+/// As [`unavailable`], with members of our own.
+#[must_use]
+pub fn unavailable_with<const N: usize>(
+    retry_after: Duration,
+    members: [(&str, u64); N],
+) -> Response {
     let problem = Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "unavailable",
         "the visit cannot be recorded right now; try again soon",
     );
+    let problem = members
+        .into_iter()
+        .fold(problem, |problem, (member, value)| {
+            problem.with(member, value)
+        });
     with_header(
         problem.into_response(),
         RETRY_AFTER,

@@ -75,13 +75,9 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
                 "a heartbeat could not be written"
             );
             let token = token.kept_alive(&heartbeat, &app.settings.limits);
-            with_token(
-                app,
-                web::unavailable(error.retry_after()),
-                &token,
-                &snapshot,
-                now,
-            )
+            // The page has to know that its deadline moved, or it would lock a visitor out.
+            let response = web::unavailable_with(error.retry_after(), deadlines(&token, now));
+            with_token(app, response, &token, &snapshot, now)
         }
     }
 }
@@ -191,14 +187,23 @@ async fn record_ending(
     }
 }
 
+/// What is left of a session, in seconds.
+fn deadlines(token: &Claims, now: Timestamp) -> [(&'static str, u64); 2] {
+    [
+        ("idleExpiresInSeconds", token.idle_deadline.since(now)),
+        ("sessionExpiresInSeconds", token.end_deadline.since(now)),
+    ]
+}
+
 fn alive(token: &Claims, now: Timestamp) -> Response {
+    let [idle, end] = deadlines(token, now);
     web::json(
         StatusCode::OK,
         &json!({
             "success": true,
             "timestamp": now.to_string(),
-            "idleExpiresInSeconds": token.idle_deadline.since(now),
-            "sessionExpiresInSeconds": token.end_deadline.since(now),
+            (idle.0): idle.1,
+            (end.0): end.1,
         }),
     )
 }

@@ -113,6 +113,32 @@ fn an_idle_time_reported_by_the_browser_shortens_the_deadline() {
 }
 
 #[test]
+fn looking_without_a_sign_of_life_extends_nothing() {
+    let token = renewed_at(&token(), at(100));
+    let quiet = Snapshot {
+        inactive_seconds: Some(250),
+        ..seen(0)
+    };
+    let beat = heartbeat(&token, &quiet, at(400));
+    assert_eq!(beat.figures.last_seen, at(400), "they do look");
+    assert_eq!(
+        token.kept_alive(&beat, &LIMITS).idle_deadline,
+        at(150 + 1_800),
+        "the deadline counts from the sign of life"
+    );
+    let late = Snapshot {
+        inactive_seconds: Some(2),
+        ..seen(60)
+    };
+    assert_eq!(
+        token
+            .kept_alive(&heartbeat(&token, &late, at(400)), &LIMITS)
+            .idle_deadline,
+        at(398 + 1_800)
+    );
+}
+
+#[test]
 fn a_deadline_never_moves_back() {
     let token = renewed_at(&token(), at(300));
     let beat = heartbeat(&token, &seen(390), at(400));

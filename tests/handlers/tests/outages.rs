@@ -51,6 +51,15 @@ async fn a_visitor_inside_is_not_thrown_out_by_an_outage() {
             .await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(answer.headers.contains_key(RETRY_AFTER) && answer.sets_cookies);
+        let left = [
+            &answer.json["idleExpiresInSeconds"],
+            &answer.json["sessionExpiresInSeconds"],
+        ];
+        assert_eq!(
+            left,
+            [&json!(1_800), &json!(86_400 - minute * 60)],
+            "the page learns that its deadline moved"
+        );
     }
     site.store_is_down(false);
     let answer = browser
