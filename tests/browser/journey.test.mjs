@@ -51,6 +51,14 @@ async function enter(target, visitor, email) {
   return page;
 }
 
+/** Looks at a page, for some seconds. @param {Page} page @param {number} seconds */
+async function reads(page, seconds) {
+  for (let half = 0; half < 2 * seconds; half += 1) {
+    await page.mouse.move(200 + 10 * half, 200 + 5 * half);
+    await sleep(500);
+  }
+}
+
 /** @param {Target} target @param {string} email */
 async function rowOf(target, email) {
   const rows = (await target.rows()).filter((row) => row.emailOfAccessor === email);
@@ -164,7 +172,9 @@ for (const [where, start] of /** @type {const} */ ([
         await sleep(2 * A_SECOND_LATER);
         assert.equal((await rowOf(target, email)).sessionEndTime, left, "hidden is not seen");
         await show(page);
-        await until("return", async () => (await rowOf(target, email)).sessionEndTime > left);
+        // At once it says when it was last looked at, and soon that it is again.
+        const again = async () => (await rowOf(target, email)).sessionEndTime > left;
+        await until("return", again, 15_000);
       }));
 
     test("a tab that is closed was last seen when it was closed, and has no end reason", (t) =>
@@ -221,6 +231,78 @@ for (const [where, start] of /** @type {const} */ ([
         await first.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
         const response = await first.goto(target.url + REPORT);
         assert.equal(await pathOf(first), "/access/", `shut: ${response?.status()}`);
+      }));
+
+    test("the row says how long each page was looked at, and not how long it was open", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await enter(target, visitor, email);
+        await reads(page, 4);
+        await page.goto(`${target.url}${REPORT}figures/`);
+        await reads(page, 3);
+        const front = await hide(page);
+        await sleep(4000);
+        await front.close();
+        await page.bringToFront();
+        await reads(page, 2);
+        await close(page);
+        await until("goodbye", async () => Number((await rowOf(target, email)).activeSeconds) >= 8);
+        const { pages, activeSeconds, sessionStartTime, sessionEndTime } = await rowOf(
+          target,
+          email,
+        );
+        const nothing = { seconds: 0, scroll: 0 };
+        const { seconds: report, scroll = 0 } = pages?.[REPORT] ?? nothing;
+        const { seconds: figures } = pages?.[`${REPORT}figures/`] ?? nothing;
+        assert.ok(Math.abs(report - 4) <= 1, JSON.stringify(pages));
+        assert.ok(Math.abs(figures - 5) <= 1, JSON.stringify(pages));
+        assert.equal(activeSeconds, report + figures);
+        assert.ok(scroll > 0 && scroll <= 100);
+        const span = (ms(sessionEndTime) - ms(sessionStartTime)) / 1000;
+        assert.ok(span >= Number(activeSeconds) + 3, `${span} s from start to end`);
+      }));
+  });
+
+  suite(`${where}, with an idle timeout of six seconds`, () => {
+    /** @type {Target} */
+    let target;
+    before(async () => {
+      target = await start({ IDLE_TIMEOUT_SECONDS: "6" });
+    });
+    after(async () => {
+      await target?.stop();
+    });
+
+    test("whoever walks away is warned, may stay, and is logged out in the end", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await enter(target, visitor, email);
+        await reads(page, 2);
+        await page.waitForSelector("dialog[open]", { timeout: 6000 });
+        await page.keyboard.press("Enter");
+        await page.waitForFunction(() => !document.querySelector("dialog[open]"));
+        const stayed = Date.now();
+        await page.waitForSelector("dialog[open]", { timeout: 6000 });
+        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 8000 });
+        const gone = Date.now();
+        assert.equal(await message(page), "idle");
+        assert.ok(Math.abs(gone - stayed - 6000) <= 2000, `${gone - stayed} ms after Stay`);
+        const row = await rowOf(target, email);
+        assert.equal(row.endReason, "idle");
+        assert.ok(ms(row.sessionEndTime) <= stayed + 6500, "the end is when they were last seen");
+        assert.ok(Number(row.activeSeconds) <= 12, `${row.activeSeconds}`);
+      }));
+
+    test("a tab that is hidden when the time comes shows nothing when it is seen again", (t) =>
+      asVisitor(browser, t, async (visitor) => {
+        const email = someone();
+        const page = await enter(target, visitor, email);
+        await reads(page, 1);
+        const front = await hide(page);
+        await until("end", async () => (await rowOf(target, email)).endReason === "idle", 12_000);
+        await front.close();
+        await page.bringToFront();
+        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
       }));
   });
 }

@@ -6,15 +6,15 @@ import { Watch } from "./watch.mjs";
 /** @typedef {import("../api/journey.mjs").Target} Target */
 /** @typedef {import("../api/journey.mjs").TargetWithTable} TargetWithTable */
 
-/** `lastseen serve` with its own database. @returns {Promise<Target>} */
-export function serveOnSqlite() {
-  return Serve.start();
+/** `lastseen serve` with its own database. @param {NodeJS.ProcessEnv} [settings] @returns {Promise<Target>} */
+export function serveOnSqlite(settings) {
+  return Serve.start(settings);
 }
 
-/** `lastseen serve` with a table in NocoDB. @returns {Promise<TargetWithTable>} */
-export async function serveOnNocodb() {
+/** `lastseen serve` with a table in NocoDB. @param {NodeJS.ProcessEnv} [settings] @returns {Promise<TargetWithTable>} */
+export async function serveOnNocodb(settings) {
   const table = await NocoTable.create();
-  return onNocodb(await Serve.start(table.settings), table);
+  return onNocodb(await Serve.start({ ...table.settings, ...settings }), table);
 }
 
 /** The functions, under `cargo lambda watch`, with a table in NocoDB. @returns {Promise<TargetWithTable>} */
