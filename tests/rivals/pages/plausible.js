@@ -1,0 +1,3 @@
+import { init } from "@plausible-analytics/tracker";
+
+init({ domain: "site.example", endpoint: "/plausible", captureOnLocalhost: true });
