@@ -1,6 +1,6 @@
 # Every verb is what it says. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run watch test bench build fmt lint clean
+.PHONY: help run watch test bench rivals build fmt lint clean
 MAKEFLAGS += --no-print-directory
 export STARTED := $(shell date +%s)
 
@@ -25,6 +25,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tools: npm packages" tools/node-modules
 	$(step) "tools: cargo-lambda, SAM and moto" tools/lambda true
 	$(step) "tools: NocoDB" tools/nocodb
+	$(step) "tools: Astro" tests/astro/install >/dev/null
 	$(step) "format: Rust" cargo fmt --all --check
 	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
 	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
@@ -35,7 +36,9 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
 	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/*.test.mjs
-	$(step) "tests: a real browser" tests/nocodb/with-server $(NODE_TEST) tests/browser/*.test.mjs
+	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
+	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
+	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 
 bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md
@@ -43,6 +46,11 @@ bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in d
 	$(step) "tools: NocoDB" tools/nocodb
 	$(step) "build: what is measured, in release" benches/build
 	$(step) "measure, on 127.0.0.1 only" tests/nocodb/with-server node benches/bench.mjs
+
+rivals: ## what other libraries make of nine situations, beside lastseen.js
+	$(step) "tools: system packages" tools/system
+	$(step) "tools: npm packages" tools/node-modules
+	@node tests/rivals/print.mjs
 
 build: ## the functions as Lambda takes them, in target/lambda
 	$(step) "tools: cargo-lambda" tools/lambda true
