@@ -74,7 +74,7 @@
   const WORDS = {
     en: "Are you still there?|You will be logged out in {}.|Stay|Log out now|Page locked",
     de: "Sind Sie noch da?|Sie werden in {} abgemeldet.|Bleiben|Jetzt abmelden|Seite gesperrt",
-    fr: "\u00cates-vous toujours l\u00e0 ?|Vous serez d\u00e9connect\u00e9 dans {}.|Rester|Se d\u00e9connecter|Page verrouill\u00e9e",
+    fr: "\u00cates-vous toujours l\u00e0 ?|D\u00e9connexion dans {}.|Rester|Se d\u00e9connecter|Page verrouill\u00e9e",
     es: "\u00bfSigue ah\u00ed?|La sesi\u00f3n se cerrar\u00e1 en {}.|Seguir|Cerrar sesi\u00f3n|P\u00e1gina bloqueada",
   };
 
@@ -366,7 +366,6 @@
     const request = indexedDB.open(site);
     request.onupgradeneeded = () => request.result.createObjectStore("tabs");
     request.onsuccess = guarded(() => {
-      if (!listening) return request.result.close();
       disk = request.result;
       const all = /** @type {IDBRequest<[string, string][]>} */ (onTheDisk()?.getAll());
       all.onsuccess = guarded(() => {
@@ -746,8 +745,7 @@
     credit(true);
     from = null;
     save();
-    // Without the cookie the session ended elsewhere, and there is nothing to say for it.
-    if (sessionCookie() && presented !== "cover" && !paused) farewell();
+    farewell();
     again();
   }
 
@@ -786,7 +784,7 @@
   /** @param {boolean} leaving */
   function snapshot(leaving) {
     const { activeSeconds, pages } = total();
-    return {
+    const body = {
       session: session || undefined,
       activeSeconds,
       inactiveSeconds: seconds(idleMs()),
@@ -796,6 +794,8 @@
       pages,
       leaving,
     };
+    log("heartbeat", body);
+    return body;
   }
 
   /**
@@ -829,7 +829,6 @@
       const body = snapshot(false);
       told = total().ms;
       idle = body.inactiveSeconds * 1000;
-      log("heartbeat", body);
       response = await post(settings.endpoint, JSON.stringify(body), { signal: mine.signal });
       // A proxy's HTML, nothing at all, half an answer: none of it is ours.
       answer = await response.json().catch(() => null);
@@ -896,8 +895,9 @@
    * delivery (offline it says true and delivers nothing), so nothing is taken as sent here.
    */
   function farewell() {
+    // Without the cookie the session ended elsewhere, and there is nothing to say for it.
+    if (!tracking() || !sessionCookie() || presented === "cover" || paused) return;
     const body = JSON.stringify(snapshot(true));
-    log("leaving", body);
     // Missing, or replaced by something that throws: as if it had refused.
     if (attempt(() => navigator.sendBeacon(settings.endpoint, body))) return;
     post(settings.endpoint, body, { keepalive: true }).catch(log);
@@ -981,7 +981,7 @@
       inactiveSeconds: seconds(idleMs()),
       seenSecondsAgo: seconds(elapsed(credited)),
       idleInSeconds: on && left < FOREVER ? Math.max(0, seconds(left)) : null,
-      nextHeartbeatInSeconds: on && shown ? Math.max(0, seconds(wait())) : null,
+      nextHeartbeatInSeconds: on && shown ? seconds(wait()) : null,
       paused: paused !== null,
       covered: presented === "cover",
     };
@@ -1040,32 +1040,31 @@
     const colors =
       "background:var(--lastseen-background,Canvas);color:var(--lastseen-color,CanvasText);";
     box.lang = lang;
-    box.style.cssText = `all:revert;font:inherit;color-scheme:light dark;${colors}${
+    box.style.cssText = `all:revert;font:1rem/1.5 system-ui;${colors}${
       covering
         ? "border:0;inset:0;width:auto;height:auto;max-width:none;max-height:none;padding:20vh 10vw"
-        : `${radius}border:1px solid;padding:1.5em;max-width:min(28em,100% - 2em)`
+        : `${radius}border:1px solid;padding:1.5em;max-width:min(28em,100% - 5em)`
     }`;
     box.ariaLabel = texts[covering ? 4 : 0] ?? "";
     part("h2", "font-size:1.25em;margin:0 0 .5em", box.ariaLabel);
-    const button = `${colors + radius}font:inherit;padding:.6em 1em;margin:.25em .5em .25em 0;border:2px solid;`;
+    const button = `${colors + radius}font:inherit;padding:.6em 1em;margin:.4em;outline-offset:3px;border:2px solid;`;
     if (!covering) {
       countdown = part("p", "");
       // The countdown is for the eyes; it is read out every twenty seconds only.
       countdown.ariaHidden = "true";
       spoken = part("p", "position:absolute;clip-path:inset(50%)");
       spoken.role = "status";
-      spoken.id = "lastseen";
+      spoken.id = "lastseen-text";
       box.setAttribute("aria-describedby", spoken.id);
       part(
         "button",
-        `${button}background:var(--lastseen-accent,CanvasText);color:var(--lastseen-background,Canvas)`,
+        `${button}background:var(--lastseen-accent,CanvasText);color:var(--lastseen-background,Canvas);forced-color-adjust:none`,
         texts[2],
       ).onclick = guarded(answer);
     }
     part("button", button, texts[3]).onclick = guarded(() => logout("logout"));
-    box.oncancel = (event) => {
-      if (covering) event.preventDefault();
-    };
+    // What returns false is prevented.
+    box.oncancel = () => !covering;
     // What Esc does, with or without a cancel event (Chromium leaves it out at times).
     box.onclose = guarded(() => {
       if (box !== dialog || !presented || box.open) return;
@@ -1136,7 +1135,7 @@
       focus: tick,
       // The frame that takes the focus has it only after this event.
       blur: () => setTimeout(look),
-      online: () => (shown ? hurry() : tracking() && farewell()),
+      online: () => (shown ? hurry() : farewell()),
       storage: ({ key, newValue }) => key && newValue && learn(key, newValue, true),
       /** @param {SubmitEvent} event */
       submit(event) {
