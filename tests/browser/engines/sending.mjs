@@ -87,16 +87,22 @@ export function sending(engine, name) {
   });
 
   test("closing the tab sends one farewell", async (t) => {
-    const site = await EngineSite.open(await engine(), t);
-    const page = await site.visit();
-    await site.heartbeat(1);
-    await page.close();
-    await site.heartbeat(2);
-    await sleep(200);
-    assert.deepEqual(
-      site.heartbeats.map(({ body }) => body.leaving),
-      [false, true],
-    );
+    // Firefox 153 was seen to lose one in twenty beacons of a tab that is closed, though it said true:
+    // what the next heartbeat of that browser repairs. Three in a row are no accident.
+    for (let lost = 0; ; lost += 1) {
+      const site = await EngineSite.open(await engine(), t);
+      const page = await site.visit();
+      await site.heartbeat(1);
+      await page.close();
+      const told = await site.heartbeat(2, 3000).then(
+        () => true,
+        () => false,
+      );
+      if (!told && name === "firefox" && lost < 2) continue;
+      await sleep(200);
+      const leaving = site.heartbeats.map(({ body }) => body.leaving);
+      return assert.deepEqual(leaving, [false, true]);
+    }
   });
 
   test("a page that comes back from the back-forward cache goes on, and says farewell again", async (t) => {
@@ -129,8 +135,9 @@ export function sending(engine, name) {
     await page.goto(`${site.url}/other`);
     await site.until(() => site.farewells.length === 1, "farewell");
     await page.back();
-    // Firefox 153 keeps no page of whose requests one is open when the visitor goes, and asks
-    // before it tells the page, which then cannot drop it in time. A new page is what it shows.
+    // Firefox 153 keeps no page of whose requests one is open when the visitor goes, and asks before
+    // it tells the page, which then cannot drop it in time. It would keep one whose heartbeats were
+    // `keepalive`, but an abort does not stop those, and a late answer could revive a session.
     const restored = name === "firefox" ? 0 : 1;
     assert.equal((await seen(page)).restored, restored, "the very page came back, not a new one");
   });
