@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { quit } from "../harness/browser.mjs";
 import { launchBrowser } from "./mock-site.mjs";
+import { twoTabs as openTwoTabs } from "./two-tabs.mjs";
 import { near, Visit } from "./visit.mjs";
 
 /** @typedef {import("./visit.mjs").TimedTab} TimedTab */
@@ -40,26 +41,25 @@ async function firstFrame(tab) {
 }
 
 /**
- * Two tabs, side by side or one behind the other.
+ * Two tabs, side by side or one behind the other, some time after they were opened.
  *
  * @param {import("node:test").TestContext} t
- * @param {{ before?: string, inWindow?: boolean }} [how]
+ * @param {{ before?: string, isHidden?: boolean }} [how]
  */
-async function twoTabs(t, { before, inWindow = true } = {}) {
-  const visit = await Visit.open(browser, t);
-  const b = await visit.tab("/page", { before });
-  const a = await visit.tab("/page", { before, inWindow });
-  await visit.run(8);
-  return { visit, a, b };
+async function twoTabs(t, { before, isHidden } = {}) {
+  const how = { one: before, other: before, isHidden };
+  const opened = await openTwoTabs(browser, t, {}, how);
+  await opened.visit.run(8);
+  return opened;
 }
 
-for (const [how, before, inWindow] of /** @type {const} */ ([
-  ["beside it", undefined, true],
-  ["behind it", undefined, false],
-  ["beside it, without BroadcastChannel,", "delete window.BroadcastChannel;", true],
+for (const [how, before, isHidden] of /** @type {const} */ ([
+  ["beside it", undefined, false],
+  ["behind it", undefined, true],
+  ["beside it, without BroadcastChannel,", "delete window.BroadcastChannel;", false],
 ])) {
   test(`X5: a tab ${how} is covered within a second of a logout, and sends nothing more for it`, async (t) => {
-    const { visit, a, b } = await twoTabs(t, { before, inWindow });
+    const { visit, a, b } = await twoTabs(t, { before, isHidden });
     const asked = visit.log.length;
     // So that what is seen is the message, and not yet the end of the session.
     visit.instead = { status: 204, headers: CLEARED, delayMs: 1500 };
@@ -88,7 +88,7 @@ for (const [how, before, inWindow] of /** @type {const} */ ([
 }
 
 test("X5: the logout has the figures of all tabs in it", async (t) => {
-  const { visit, a, b } = await twoTabs(t, { inWindow: false });
+  const { visit, a, b } = await twoTabs(t, { isHidden: true });
   await a.reads(10);
   await b.page.bringToFront();
   await b.reads(10);
@@ -101,7 +101,7 @@ test("X5: the logout has the figures of all tabs in it", async (t) => {
 });
 
 test("X5: a frozen tab is covered before it is painted again", async (t) => {
-  const { visit, a, b } = await twoTabs(t, { before: WATCH, inWindow: false });
+  const { visit, a, b } = await twoTabs(t, { before: WATCH, isHidden: true });
   await b.evaluate("document.addEventListener('freeze', () => { document.title = 'frozen' })");
   const client = await b.page.createCDPSession();
   await client.send("Page.setWebLifecycleState", { state: "frozen" });
@@ -123,7 +123,7 @@ test("X5: a frozen tab is covered before it is painted again", async (t) => {
 test("X5: a tab that heard nothing is covered before it is painted again", async (t) => {
   const deaf = `delete window.BroadcastChannel;
     addEventListener("storage", (event) => event.stopImmediatePropagation());`;
-  const { visit, a, b } = await twoTabs(t, { before: WATCH + deaf, inWindow: false });
+  const { visit, a, b } = await twoTabs(t, { before: WATCH + deaf, isHidden: true });
   await a.evaluate("void lastseen.logout()");
   assert.equal(await a.gate(), "logout");
   await sleep(100);
