@@ -158,8 +158,7 @@ export function idle(engine, name) {
       await page.press(key);
       await unwarned(page);
       assert.equal(await focused(), "field", `${key} gives the focus back`);
-      const { idleInSeconds } = await status(page);
-      assert.ok(Number(idleInSeconds) > 100, `${key} is Stay; ${idleInSeconds} s`);
+      await says(page, `${key} is Stay`, ({ idleInSeconds }) => Number(idleInSeconds) > 100);
     }
 
     await warn();
