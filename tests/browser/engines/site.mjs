@@ -10,8 +10,7 @@ import { MockSession } from "../mock-session.mjs";
 /**
  * @typedef {import("../../harness/engines.mjs").Tab} Tab
  * @typedef {{ session: string | null, tracking: boolean, activeSeconds: number,
- *   inactiveSeconds: number, idleInSeconds: number | null,
- *   nextHeartbeatInSeconds: number | null, covered: boolean }} Status
+ *   inactiveSeconds: number, idleInSeconds: number | null, covered: boolean }} Status
  */
 
 export class EngineSite extends MockServer {
