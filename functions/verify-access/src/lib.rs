@@ -7,16 +7,16 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use shared::app::App;
 use shared::body::Body;
-use shared::cookies::Presented;
 use shared::email::Email;
 use shared::gate::{self, Message};
 use shared::origin;
 use shared::redirect::RedirectPath;
-use shared::session::{EndReason, Heartbeat};
-use shared::snapshot::Snapshot;
 use shared::timestamp::Timestamp;
-use shared::token::{Claims, new_session_id};
 use shared::web::{self, Problem, Request, Response};
+
+mod enter;
+
+use enter::enter;
 
 /// Answers one request; see the route in `docs/api.md`.
 pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
@@ -114,71 +114,6 @@ fn check(app: &App, body: &Body) -> Result<Email, Refusal> {
         return Err(Refusal::WrongPasscode);
     }
     Ok(email)
-}
-
-/// Records the visit and makes its cookies.
-///
-/// A presented session is never taken over: it is ended first, so that whoever holds a copy of its
-/// cookie is out (OWASP ASVS 5.0 7.2.4).
-async fn enter(
-    app: &App,
-    request: &Request,
-    email: &Email,
-    now: Timestamp,
-) -> Result<[http::HeaderValue; 2], Refusal> {
-    let settings = &app.settings;
-    let unavailable = |error: &dyn std::fmt::Display| {
-        tracing::error!(
-            error = error.to_string(),
-            "the visit could not be recorded; nobody was let in"
-        );
-        Refusal::Unavailable(shared::store::DEFAULT_RETRY_AFTER)
-    };
-    if let Presented::Session(token) =
-        settings
-            .cookies
-            .read(request.headers(), &settings.keys, &settings.audience)
-    {
-        end_presented(app, &token, now).await;
-    }
-    let session_id = new_session_id().map_err(|error| unavailable(&error))?;
-    let record = app.store.create(email, now).await.map_err(|error| {
-        unavailable(&error);
-        Refusal::Unavailable(error.retry_after())
-    })?;
-    tracing::info!(record = record.as_str(), "session started");
-    let claims = Claims::start(
-        &settings.audience,
-        session_id,
-        record,
-        &settings.limits,
-        now,
-    );
-    settings
-        .cookies
-        .write(&claims, &settings.keys, now)
-        .map_err(|error| unavailable(&error))
-}
-
-async fn end_presented(app: &App, token: &Claims, now: Timestamp) {
-    let reason = token.ended_at(now).unwrap_or(EndReason::Logout);
-    // Whoever is at the gate is not looking at a page.
-    let nothing_new = Snapshot {
-        seen_seconds_ago: Some(now.since(token.seen)),
-        ..Snapshot::default()
-    };
-    let heartbeat = Heartbeat::new(token, &nothing_new, &app.settings.limits, now);
-    match app.store.end(&token.record, &heartbeat, reason, now).await {
-        Ok(ended) if !ended.already => {
-            tracing::info!(record = token.record.as_str(), %reason, "session ended at the gate");
-        }
-        Ok(_) | Err(shared::store::StoreError::NotFound) => {}
-        Err(error) => tracing::warn!(
-            record = token.record.as_str(),
-            error = error.to_string(),
-            "the earlier session could not be ended"
-        ),
-    }
 }
 
 /// Where the visitor wants to go: what the form says, else what stands in the address of the gate
