@@ -1,7 +1,6 @@
 //! Settings: environment variables, the same for every way of running. A bad or contradictory one
 //! stops the program at start with one line that names it.
 
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::cookies::CookiePolicy;
@@ -11,9 +10,11 @@ use crate::session::{EndReason, Limits};
 use crate::site_path::ProtectedPaths;
 use crate::token::Keys;
 
+mod secret;
 mod store;
 mod variables;
 
+pub use secret::Secret;
 pub use store::{NocoDbSettings, StoreSettings};
 pub use variables::Variables;
 
@@ -21,14 +22,25 @@ pub use variables::Variables;
 const MAX_LIFETIME_SECONDS: u64 = 399 * 86_400;
 /// Settings of the design that this version does not act on. To ignore one would be worse than to
 /// refuse it.
-const NOT_YET: [&str; 3] = ["MAX_SESSIONS_PER_VISITOR", "RETENTION_DAYS", "NOTIFY_URL"];
+const NOT_YET: [&str; 1] = ["NOTIFY_URL"];
+/// What an owner can ask for without saying that they mean it: an hour of idleness and a day in all
+/// (NIST SP 800-63B-4 2.2.3 and 5.2; OWASP ASVS 5.0 7.1.1).
+const USUAL: Limits = Limits {
+    idle_timeout: 3_600,
+    lifetime: 86_400,
+};
+/// Shorter ones could be guessed. `lastseen serve` makes one of 43.
+const MIN_ADMIN_TOKEN_LENGTH: usize = 32;
+/// A version is a short name, such as `2026-11`, and stands in a cell of the table.
+const MAX_CONSENT_VERSION_LENGTH: usize = 64;
 
 /// Secrets that may be kept in SSM, as the variable that names the parameter and the one it stands
 /// for. On AWS they are resolved before settings are read.
-pub(crate) const SECRETS: [(&str, &str); 3] = [
+pub(crate) const SECRETS: [(&str, &str); 4] = [
     ("SESSION_KEYS_PARAMETER", "SESSION_KEYS"),
     ("NOCODB_API_TOKEN_PARAMETER", "NOCODB_API_TOKEN"),
     ("ACCESS_PASSCODE_PARAMETER", "ACCESS_PASSCODE"),
+    ("ADMIN_TOKEN_PARAMETER", "ADMIN_TOKEN"),
 ];
 
 /// A setting is missing, wrong, or contradicts another.
@@ -85,7 +97,15 @@ pub struct Settings {
     /// `ALLOWED_EMAILS` and `DENIED_EMAILS`.
     pub email_rules: EmailRules,
     /// `ACCESS_PASSCODE`.
-    pub passcode: Option<SecretString>,
+    pub passcode: Option<Secret>,
+    /// `ADMIN_TOKEN`: what the owner's programs show. Without it nobody is the owner.
+    pub admin_token: Option<Secret>,
+    /// `CONSENT_VERSION`: which text visitors agree to at the gate.
+    pub consent_version: Option<String>,
+    /// `MAX_SESSIONS_PER_VISITOR`.
+    pub max_sessions: Option<usize>,
+    /// `RETENTION_DAYS`.
+    pub retention_days: Option<u64>,
     /// `IDLE_TIMEOUT_SECONDS` and `SESSION_LIFETIME_SECONDS`.
     pub limits: Limits,
     /// `FRESH_SECONDS`.
@@ -149,7 +169,11 @@ impl Settings {
             gate,
             default_redirect,
             email_rules: email_rules(variables)?,
-            passcode: variables.get("ACCESS_PASSCODE").map(SecretString::from),
+            passcode: variables.get("ACCESS_PASSCODE").map(Secret::from),
+            admin_token: admin_token(variables)?,
+            consent_version: consent_version(variables)?,
+            max_sessions: variables.count("MAX_SESSIONS_PER_VISITOR")?,
+            retention_days: retention_days(variables)?,
             limits: limits(variables)?,
             fresh_seconds: variables.seconds("FRESH_SECONDS", 60)?,
             everywhere_on: everywhere_on(variables)?,
@@ -176,20 +200,20 @@ impl Settings {
             .filter(|path| path.path() != self.gate.path())
     }
 
-    /// Compares a passcode in constant time. Without the setting every visitor passes.
+    /// Without the setting every visitor passes.
     #[must_use]
     pub fn passcode_matches(&self, given: &str) -> bool {
-        // Comparing digests hides the length as well.
-        let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        self.passcode.as_ref().is_none_or(|wanted| {
-            let (wanted, given) = (digest(wanted.expose_secret()), digest(given));
-            wanted
-                .as_ref()
-                .iter()
-                .zip(given.as_ref())
-                .fold(0, |difference, (a, b)| difference | (a ^ b))
-                == 0
-        })
+        self.passcode
+            .as_ref()
+            .is_none_or(|passcode| passcode.matches(given))
+    }
+
+    /// Without the setting nobody is the owner.
+    #[must_use]
+    pub fn is_admin_token(&self, given: &str) -> bool {
+        self.admin_token
+            .as_ref()
+            .is_some_and(|token| token.matches(given))
     }
 }
 
@@ -241,7 +265,11 @@ fn email_rules(variables: &Variables) -> Result<EmailRules, SettingError> {
     })
 }
 
-fn limits(variables: &Variables) -> Result<Limits, SettingError> {
+/// `IDLE_TIMEOUT_SECONDS` and `SESSION_LIFETIME_SECONDS`.
+///
+/// # Errors
+/// The first [`SettingError`].
+pub fn limits(variables: &Variables) -> Result<Limits, SettingError> {
     let lifetime = variables.seconds("SESSION_LIFETIME_SECONDS", 86_400)?;
     if lifetime > MAX_LIFETIME_SECONDS {
         return Err(wrong(
@@ -256,10 +284,79 @@ fn limits(variables: &Variables) -> Result<Limits, SettingError> {
             format!("{idle_timeout} is longer than SESSION_LIFETIME_SECONDS {lifetime}"),
         ));
     }
+    if !variables.flag("ALLOW_LONG_SESSIONS", false)? {
+        for (name, given, usual) in [
+            ("IDLE_TIMEOUT_SECONDS", idle_timeout, USUAL.idle_timeout),
+            ("SESSION_LIFETIME_SECONDS", lifetime, USUAL.lifetime),
+        ] {
+            if given > usual {
+                let problem = format!(
+                    "{given} is longer than the {usual} that guidelines recommend; ALLOW_LONG_SESSIONS=true says that you mean it"
+                );
+                return Err(wrong(name, problem));
+            }
+        }
+    }
     Ok(Limits {
         idle_timeout,
         lifetime,
     })
+}
+
+/// `RETENTION_DAYS`: after how many days without a sign of its visitor a row is deleted.
+///
+/// # Errors
+/// [`SettingError`] for what is no number, and where a session could still be open.
+pub fn retention_days(variables: &Variables) -> Result<Option<u64>, SettingError> {
+    const NAME: &str = "RETENTION_DAYS";
+    let Some(days) = variables.count(NAME)? else {
+        return Ok(None);
+    };
+    let days = u64::try_from(days).unwrap_or(u64::MAX);
+    // Cookies live a day longer than sessions, and late figures still come in with them.
+    let needed = limits(variables)?.lifetime.div_ceil(86_400) + 1;
+    if days < needed {
+        return Err(wrong(
+            NAME,
+            format!("must be at least {needed}: a session and its cookie can live that long"),
+        ));
+    }
+    Ok(Some(days))
+}
+
+fn admin_token(variables: &Variables) -> Result<Option<Secret>, SettingError> {
+    const NAME: &str = "ADMIN_TOKEN";
+    match variables.get(NAME) {
+        None => Ok(None),
+        Some(token) if token.len() < MIN_ADMIN_TOKEN_LENGTH => Err(wrong(
+            NAME,
+            format!(
+                "must have at least {MIN_ADMIN_TOKEN_LENGTH} characters; `openssl rand -base64 32` makes one"
+            ),
+        )),
+        Some(token) if !token.chars().all(|c| c.is_ascii_graphic()) => {
+            Err(wrong(NAME, "must be one line of visible characters"))
+        }
+        Some(token) => Ok(Some(Secret::from(token))),
+    }
+}
+
+fn consent_version(variables: &Variables) -> Result<Option<String>, SettingError> {
+    const NAME: &str = "CONSENT_VERSION";
+    match variables.get(NAME) {
+        Some(version)
+            if version.len() > MAX_CONSENT_VERSION_LENGTH
+                || version.chars().any(char::is_control) =>
+        {
+            Err(wrong(
+                NAME,
+                format!(
+                    "must be one line of at most {MAX_CONSENT_VERSION_LENGTH} bytes, such as 2026-11"
+                ),
+            ))
+        }
+        version => Ok(version.map(str::to_owned)),
+    }
 }
 
 fn everywhere_on(variables: &Variables) -> Result<EverywhereOn, SettingError> {

@@ -15,7 +15,7 @@ fn a_start_that_fails_names_the_setting_and_leaves_no_key_behind() {
         ("SESSION_KEYS", "nonsense"),
         ("SESSION_KEYS_PARAMETER", "/site/keys"),
         ("ACCESS_PASSCODE_PARAMETER", "/site/passcode"),
-        ("RETENTION_DAYS", "30"),
+        ("RETENTION_DAYS", "1"),
     ] {
         let place = Place::new().with_site().set(name, value);
         let ran = place.run(&[]);

@@ -1,9 +1,10 @@
 //! Where sessions live, and how to get there.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
 use super::{SettingError, Variables, wrong};
 
@@ -29,6 +30,10 @@ pub struct NocoDbSettings {
     pub token: SecretString,
 }
 
+/// NocoDB's cloud takes five requests a second from a token and then none for 30 s, which would
+/// lock visitors out too. At this pace long work leaves them room.
+const CLOUD_PAUSE: Duration = Duration::from_millis(400);
+
 impl StoreSettings {
     /// Reads where sessions live.
     ///
@@ -52,6 +57,16 @@ impl StoreSettings {
         }
         Ok(Self::NocoDb(settings))
     }
+
+    /// How long work of many requests waits after each.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        let is_cloud = |domain: &str| domain == "nocodb.com" || domain.ends_with(".nocodb.com");
+        match self {
+            Self::NocoDb(nocodb) if nocodb.url.domain().is_some_and(is_cloud) => CLOUD_PAUSE,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl NocoDbSettings {
@@ -73,6 +88,12 @@ impl NocoDbSettings {
                 "is not an address that starts with https:// (or http://)",
             )
         })?;
+        if url.scheme() == "http" && !is_nearby(&url) {
+            return Err(wrong(
+                "NOCODB_URL",
+                "must start with https://: over http, the token and the visitors' addresses could be read on the way",
+            ));
+        }
         let because = "NOCODB_URL is set";
         let id = |name: &'static str, id: &str| {
             let fits = id
@@ -106,5 +127,23 @@ impl NocoDbSettings {
                 .transpose()?,
             token: variables.require("NOCODB_API_TOKEN", because)?.into(),
         })
+    }
+}
+
+/// On this machine or in its own network, where plain http stays among neighbours.
+fn is_nearby(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => {
+            address.is_loopback() || address.is_private() || address.is_link_local()
+        }
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
+        // A name without a dot is one that only a local resolver knows, such as a container's.
+        Some(Host::Domain(name)) => {
+            !name.contains('.')
+                || [".localhost", ".local", ".internal"]
+                    .iter()
+                    .any(|top| name.ends_with(top))
+        }
+        None => false,
     }
 }

@@ -104,12 +104,89 @@ fn a_bad_setting_is_named() {
         ("ALLOWED_ORIGINS", "*"),
         ("COOKIE_SECURE", "yes"),
         ("VERIFY_EMAIL", "code"),
-        ("RETENTION_DAYS", "30"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "1"),
+        ("RETENTION_DAYS", "a month"),
+        ("MAX_SESSIONS_PER_VISITOR", "0"),
+        ("ADMIN_TOKEN", "short"),
+        ("ADMIN_TOKEN", "thirty-two characters and a space"),
+        ("ADMIN_TOKEN_PARAMETER", "/site/admin-token"),
+        ("CONSENT_VERSION", &"x".repeat(65)),
+        ("NOCODB_URL", "http://nocodb.example.com"),
+        ("NOCODB_URL", "http://93.184.216.34:8080"),
+        ("IDLE_TIMEOUT_SECONDS", "3601"),
+        ("SESSION_LIFETIME_SECONDS", "86401"),
         ("ACCESS_PASSCODE_PARAMETER", "/site/passcode"),
     ] {
         let error = read(&[(name, value)]).unwrap_err();
         assert_eq!(error.name, name, "{name}={value}: {error}");
         assert_eq!(error.to_string().lines().count(), 1);
+    }
+}
+
+#[test]
+fn longer_sessions_than_guidelines_recommend_have_to_be_meant() {
+    let long = [
+        ("IDLE_TIMEOUT_SECONDS", "7200"),
+        ("SESSION_LIFETIME_SECONDS", "604800"),
+    ];
+    assert_eq!(read(&long).unwrap_err().name, "IDLE_TIMEOUT_SECONDS");
+    assert_eq!(
+        read(&long[1..]).unwrap_err().name,
+        "SESSION_LIFETIME_SECONDS"
+    );
+    let meant = read(&[long[0], long[1], ("ALLOW_LONG_SESSIONS", "true")]).unwrap();
+    assert_eq!(meant.limits.lifetime, 604_800);
+    let usual = [
+        ("IDLE_TIMEOUT_SECONDS", "3600"),
+        ("SESSION_LIFETIME_SECONDS", "86400"),
+    ];
+    assert!(read(&usual).is_ok());
+}
+
+#[test]
+fn plain_http_to_nocodb_stays_in_the_own_network() {
+    for url in [
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+        "http://192.168.1.5",
+        "http://10.0.0.2",
+        "http://localhost",
+        "http://nocodb:8080",
+        "http://nocodb.internal",
+    ] {
+        let error = read(&[("NOCODB_URL", url)]).unwrap_err();
+        assert_ne!(error.name, "NOCODB_URL", "{url}: {error}");
+    }
+}
+
+#[test]
+fn only_nocodbs_cloud_is_worked_slowly() {
+    let pause = |url: &str| {
+        let given = [
+            ("NOCODB_URL", url),
+            ("NOCODB_BASE_ID", "p1"),
+            ("NOCODB_TABLE_ID", "m1"),
+            ("NOCODB_API_TOKEN", "secret-token"),
+        ];
+        read(&given).unwrap().store.pause()
+    };
+    for url in ["https://app.nocodb.com", "https://nocodb.com"] {
+        assert!(!pause(url).is_zero(), "{url}");
+    }
+    for url in ["https://nocodb.example.com", "https://notnocodb.com"] {
+        assert!(pause(url).is_zero(), "{url}");
+    }
+}
+
+#[test]
+fn without_a_token_nobody_is_the_owner() {
+    let token = "an-owners-token-of-40-characters-exactly";
+    let settings = read(&[("ADMIN_TOKEN", token)]).unwrap();
+    assert!(settings.is_admin_token(token));
+    for given in ["", "an-owners-token", &token.to_uppercase()] {
+        assert!(!settings.is_admin_token(given), "{given}");
+        assert!(!read(&[]).unwrap().is_admin_token(given), "{given}");
     }
 }
 

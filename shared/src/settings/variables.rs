@@ -76,6 +76,17 @@ impl Variables {
         }
     }
 
+    /// A number of at least 1, or nothing where it is unset.
+    pub(super) fn count(&self, name: &'static str) -> Result<Option<usize>, SettingError> {
+        let given = self
+            .get(name)
+            .map(|_| self.parse(name, 0, "a whole number"));
+        match given.transpose()? {
+            Some(0) => Err(wrong(name, "must be at least 1; unset it to turn it off")),
+            count => Ok(count),
+        }
+    }
+
     pub(super) fn flag(&self, name: &'static str, default: bool) -> Result<bool, SettingError> {
         self.parse(name, default, "true or false")
     }

@@ -35,7 +35,7 @@ fn every_wrong_setting_is_named_and_not_only_the_first() {
         ("GATE_PATH", "//evil.example"),
         ("PORT", "http"),
         ("NOCODB_URL", "ftp://example.com"),
-        ("RETENTION_DAYS", "30"),
+        ("RETENTION_DAYS", "1"),
     ]);
     for name in [
         "SESSION_KEYS",
