@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use shared::app::App;
 use shared::settings::Variables;
-use shared::token::Keys;
+use shared::token::{Keys, new_secret};
 
 use crate::CommandResult;
 
@@ -35,6 +35,21 @@ pub(crate) fn path(variables: &Variables) -> PathBuf {
     Path::new(database).with_file_name("session-keys")
 }
 
+/// Where `serve` keeps the owner's token it made.
+pub(crate) fn admin_token_path(variables: &Variables) -> PathBuf {
+    path(variables).with_file_name("admin-token")
+}
+
+/// Sets `ADMIN_TOKEN` where nobody did, as [`ensure`] does the key.
+pub(crate) fn ensure_admin_token(variables: &mut Variables) -> Result<bool, KeyFileError> {
+    ensure_in(
+        variables,
+        "ADMIN_TOKEN",
+        &admin_token_path(variables),
+        new_admin_token,
+    )
+}
+
 /// Checks everything but the key, so that none is made and left behind for a start that fails.
 pub(crate) fn check_the_rest(variables: &Variables) -> Result<(), Box<dyn std::error::Error>> {
     let mut with_any_key = variables.clone();
@@ -48,23 +63,33 @@ pub(crate) fn check_the_rest(variables: &Variables) -> Result<(), Box<dyn std::e
 /// Sets `SESSION_KEYS` where nobody did: from the file beside the database, or newly made and kept
 /// there. Says whether it was made.
 pub(crate) fn ensure(variables: &mut Variables) -> Result<bool, KeyFileError> {
-    if variables.get("SESSION_KEYS").is_some() {
+    let path = path(variables);
+    ensure_in(variables, "SESSION_KEYS", &path, new_key)
+}
+
+fn ensure_in(
+    variables: &mut Variables,
+    name: &'static str,
+    path: &Path,
+    make: impl FnOnce() -> io::Result<String>,
+) -> Result<bool, KeyFileError> {
+    if variables.get(name).is_some() {
         return Ok(false);
     }
-    let path = path(variables);
     let failed = |source| KeyFileError {
-        path: path.clone(),
+        name,
+        path: path.to_owned(),
         source,
     };
-    match fs::read_to_string(&path) {
-        Ok(keys) => {
-            variables.set("SESSION_KEYS", keys.trim());
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            variables.set(name, text.trim());
             Ok(false)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = new_key().map_err(failed)?;
-            write_private(&path, &key).map_err(failed)?;
-            variables.set("SESSION_KEYS", &key);
+            let text = make().map_err(failed)?;
+            write_private(path, &text).map_err(failed)?;
+            variables.set(name, &text);
             Ok(true)
         }
         Err(error) => Err(failed(error)),
@@ -73,14 +98,19 @@ pub(crate) fn ensure(variables: &mut Variables) -> Result<bool, KeyFileError> {
 
 /// The key file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("SESSION_KEYS is not set, and the file that would hold one cannot be used: {}: {source}", path.display())]
+#[error("{name} is not set, and the file that would hold one cannot be used: {}: {source}", path.display())]
 pub(crate) struct KeyFileError {
+    name: &'static str,
     path: PathBuf,
     source: io::Error,
 }
 
 fn new_key() -> io::Result<String> {
     Keys::generate().map_err(|_| io::Error::other("the system has no random bytes to give"))
+}
+
+fn new_admin_token() -> io::Result<String> {
+    new_secret().map_err(|_| io::Error::other("the system has no random bytes to give"))
 }
 
 /// Writes a file that only its owner can read, and never over one that is there.

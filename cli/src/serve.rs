@@ -28,6 +28,8 @@ use crate::{CommandResult, keys};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// In characters; longer paths are no pages of a site but attempts to fill the log.
 const MAX_LOGGED_PATH: usize = 300;
+/// Old rows go within this of their time.
+const RETENTION_INTERVAL: Duration = Duration::from_hours(1);
 /// How long answers under way may take once the process is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     ))?;
     keys::check_the_rest(&variables)?;
     let made_key = keys::ensure(&mut variables)?;
+    let made_token = keys::ensure_admin_token(&mut variables)?;
     let app = App::start(&variables)?;
 
     let listener = TcpListener::bind(&address)
@@ -51,9 +54,18 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
             keys::path(&variables).display()
         );
     }
+    if made_token {
+        tracing::info!(
+            "made an owner's token for the API and keeps it in {}",
+            keys::admin_token_path(&variables).display()
+        );
+    }
     tracing::info!("sessions are kept in {}", describe(&app.settings.store));
     if let StoreSettings::NocoDb(settings) = &app.settings.store {
         crate::doctor::warn_of_missing_columns(settings).await;
+    }
+    if let Some(days) = app.settings.retention_days {
+        tokio::spawn(delete_old(app.clone(), days));
     }
     tracing::info!("listening on http://{local}");
     serve(listener, router(app, site)).await?;
@@ -86,6 +98,18 @@ fn address(variables: &Variables) -> Result<String, String> {
     })
 }
 
+/// Deletes old rows now and every hour: what the scheduled function does on AWS.
+async fn delete_old(app: App, days: u64) {
+    loop {
+        let pause = app.settings.store.pause();
+        let deleted = retention::run(app.store.as_ref(), pause, days, Timestamp::now()).await;
+        if let Err(error) = deleted {
+            tracing::error!(error = error.to_string(), "old visits could not be deleted");
+        }
+        tokio::time::sleep(RETENTION_INTERVAL).await;
+    }
+}
+
 fn describe(store: &StoreSettings) -> String {
     match store {
         StoreSettings::Sqlite(path) => path.display().to_string(),
@@ -114,6 +138,14 @@ fn router(app: App, site: Site) -> Router {
         .route(
             "/logout",
             any(|State(app): State<App>, request| answer(app, request, logout::handle)),
+        )
+        .route(
+            "/api/sessions/revoke",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/sessions/{id}/revoke",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/{*unknown}",

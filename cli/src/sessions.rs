@@ -15,25 +15,26 @@ use crate::CommandResult;
 use crate::setup::connection::Trouble;
 use crate::terminal::Progress;
 
+mod change;
 mod export;
 mod row;
 mod table;
 
-/// NocoDB's cloud takes five requests a second from a token and then none for 30 s, which would
-/// lock visitors out too. At this pace a long listing leaves them room.
-const CLOUD_PAUSE: Duration = Duration::from_millis(400);
-
 /// Which visits, and in which form.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Examples:
   lastseen sessions --email ann@example.com
+  lastseen sessions revoke --email ann@example.com
   lastseen sessions --csv > visits.csv
   lastseen sessions --json | jq 'map(.durationSeconds) | add'
 
 A visit's duration runs from its start to the moment the visitor was last seen;
 active is how long they really looked. Times are UTC.")]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    change: Option<change::Command>,
     /// Only the visits of this address
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
@@ -72,6 +73,9 @@ impl From<StoreError> for ListError {
 }
 
 pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> CommandResult {
+    if let Some(change) = &arguments.change {
+        return change::run(variables, change).await;
+    }
     let email = arguments.email.as_deref().map(Email::parse).transpose()?;
     let settings = StoreSettings::read(variables)?;
     let out = io::stdout();
@@ -95,7 +99,7 @@ pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> Command
             store.as_ref(),
             email.as_ref(),
             output.as_mut(),
-            pause(&settings),
+            settings.pause(),
         )
         .await
     };
@@ -141,17 +145,6 @@ async fn list(
         tokio::time::sleep(pause).await;
     }
     Ok(output.finish()?)
-}
-
-fn pause(settings: &StoreSettings) -> Duration {
-    match settings {
-        StoreSettings::NocoDb(nocodb) if nocodb.url.domain().is_some_and(is_cloud) => CLOUD_PAUSE,
-        _ => Duration::ZERO,
-    }
-}
-
-fn is_cloud(domain: &str) -> bool {
-    domain == "nocodb.com" || domain.ends_with(".nocodb.com")
 }
 
 /// Opening a database makes one, which only listing should not.

@@ -43,6 +43,11 @@ impl Progress {
         });
         Self { bar, start }
     }
+
+    /// Says how far it is.
+    pub(crate) fn set(&self, message: String) {
+        self.bar.set_message(message);
+    }
 }
 
 impl Drop for Progress {

@@ -140,6 +140,13 @@ impl EmailRules {
             self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.matches(email));
         allowed && !self.denied.iter().any(|pattern| pattern.matches(email))
     }
+
+    /// The same for what stands in a row, where an owner may have written anything: what is no
+    /// address is on no list.
+    #[must_use]
+    pub fn permit_text(&self, text: &str) -> bool {
+        Email::parse(text).map_or(self.allowed.is_empty(), |email| self.permit(&email))
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +251,11 @@ mod tests {
             "ann@example.com"
         ));
         assert!(!permit("", "@example.com", "ann@example.com"));
+        let stored =
+            |allowed: &str, text: &str| EmailRules::parse(allowed, "").unwrap().permit_text(text);
+        assert!(stored("", "Ann, the investor"));
+        assert!(!stored("@example.com", "Ann, the investor"));
+        assert!(stored("@example.com", "ann@example.com"));
         assert_eq!(
             EmailRules::parse("ann@example.com, nonsense", "").unwrap_err(),
             "nonsense"

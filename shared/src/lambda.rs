@@ -31,13 +31,7 @@ where
     Handler: Fn(App, Request, Timestamp) -> Answer + Send + Sync,
     Answer: Future<Output = Response> + Send,
 {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_max_level(tracing::Level::INFO)
-        .without_time()
-        .init();
+    start_log();
     let app = OnceCell::new();
     // Whatever else prevents a start may have passed when the first request comes.
     if let Err(InitError::Start(_)) = initialised(&app).await {
@@ -60,7 +54,42 @@ where
         } = event;
         adapter.call(LambdaEvent::new(tame(payload), context))
     });
-    match lambda_runtime::run(tamed).await {
+    until_taken_away(lambda_runtime::run(tamed).await)
+}
+
+/// Runs a task whenever its schedule says, with secrets read anew each time: it is rare. An error is
+/// what the runtime counts as a failed invocation.
+pub async fn run_scheduled<Task, Done>(task: Task) -> ExitCode
+where
+    Task: Fn(Variables, Timestamp) -> Done + Send + Sync,
+    Done: Future<Output = Result<(), Error>> + Send,
+{
+    start_log();
+    let task = &task;
+    let scheduled = service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
+        let variables = ssm::resolve(&Variables::from_env()).await?;
+        let done = task(variables, Timestamp::now()).await;
+        if let Err(error) = &done {
+            tracing::error!(error = error.to_string(), "the scheduled task failed");
+        }
+        done
+    });
+    until_taken_away(lambda_runtime::run(scheduled).await)
+}
+
+/// One JSON object a line, with the time in UTC: a line is readable alone, wherever it is copied to
+/// (OWASP ASVS 5.0 16.2.2).
+fn start_log() {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+}
+
+fn until_taken_away(result: Result<(), Error>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error, "the Lambda runtime cannot be talked to");

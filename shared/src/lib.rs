@@ -6,9 +6,11 @@
 //! [`store::Store`] writes it; [`web`] says how it went.
 
 pub mod app;
+pub mod audit;
 pub mod body;
 pub mod cookies;
 pub mod email;
+pub mod ending;
 pub mod gate;
 #[cfg(feature = "lambda")]
 pub mod lambda;

@@ -197,6 +197,23 @@ impl Session {
         }
     }
 
+    /// The row as it is to be read after everything was ended at `not_before`, and that moment where
+    /// the row does not say so yet.
+    #[must_use]
+    pub fn closed_by(self, not_before: Option<Timestamp>) -> (Self, Option<Timestamp>) {
+        match not_before {
+            Some(moment) if self.end_reason.is_none() && self.start <= moment => {
+                let closed = Self {
+                    end_reason: Some(EndReason::Revoked),
+                    ended_at: Some(moment),
+                    ..self
+                };
+                (closed, Some(moment))
+            }
+            _ => (self, None),
+        }
+    }
+
     /// Why this open session is over when another one of the same visitor ends with `reason`: it
     /// may have fallen idle, or reached its lifetime, without anybody noticing.
     #[must_use]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::email::Email;
 use crate::nocodb;
-use crate::session::{EndReason, Heartbeat, Limits, RecordId, Session};
+use crate::session::{EndReason, Heartbeat, RecordId, Session};
 use crate::timestamp::Timestamp;
 
 pub mod columns;
@@ -22,14 +22,25 @@ pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A place where sessions live.
 ///
-/// Every method can be repeated without harm except [`create`](Store::create). None reads a clock.
+/// Every method can be repeated without harm except [`create`](Store::create). None reads a clock to
+/// decide anything.
+///
+/// A session that began at or before the moment of [`end_everything`](Store::end_everything) is
+/// ended for every method that is given its id, whatever its row says; `heartbeat` and `end` also
+/// write that into the row.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Records a new visit, whose last seen equals its start.
+    /// Records a new visit, whose last seen equals its start, and the version of the text its
+    /// visitor agreed to.
     ///
     /// # Errors
     /// [`StoreError`]; then nobody may be let in, since the visit may not be recorded.
-    async fn create(&self, email: &Email, start: Timestamp) -> Result<RecordId, StoreError>;
+    async fn create(
+        &self,
+        email: &Email,
+        start: Timestamp,
+        consent: Option<&str>,
+    ) -> Result<RecordId, StoreError>;
 
     /// Folds a heartbeat into its row and returns the row as it stands then. Where the session was
     /// ended, here or elsewhere, the returned row says so, and its last seen is not after its end.
@@ -50,18 +61,46 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Ended, StoreError>;
 
-    /// Ends every open session of a visitor, and says how many. Those that fell idle or reached
-    /// their lifetime unnoticed get that reason. Their last seen stays.
+    /// Open sessions that began at or after `since`, of one visitor or of all, in the order they
+    /// began: at most [`PAGE_SIZE`]. No token outlives the session lifetime, so older rows are not
+    /// open, whatever they say.
     ///
     /// # Errors
-    /// [`StoreError`]; some may have been ended.
-    async fn end_all(
+    /// [`StoreError`].
+    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError>;
+
+    /// Writes these end reasons. Everything else in the rows stays.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some may have been written.
+    async fn end_many(
         &self,
-        email: &str,
-        reason: EndReason,
-        limits: &Limits,
+        endings: &[(RecordId, EndReason)],
         now: Timestamp,
-    ) -> Result<usize, StoreError>;
+    ) -> Result<(), StoreError>;
+
+    /// Ends every session that there is, however many, by writing down one moment that all are held
+    /// against: a row of [`columns::EVERYONE`]. Their own rows are closed later.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was ended.
+    async fn end_everything(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The newest such moment as far as it is known without waiting for anybody: for the gate, which
+    /// must answer while a store is down.
+    async fn not_before(&self) -> Option<Timestamp>;
+
+    /// Rows whose visitor was last seen before this moment, open or not: at most [`PAGE_SIZE`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError>;
+
+    /// Deletes rows for good. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some may have been deleted.
+    async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError>;
 
     /// One session.
     ///
@@ -73,7 +112,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn list(&self, email: Option<&Email>, page: u32) -> Result<SessionPage, StoreError>;
+    async fn list(&self, email: Option<&Email>, number: u32) -> Result<SessionPage, StoreError>;
 }
 
 /// What ending a session found.

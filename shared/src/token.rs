@@ -182,6 +182,14 @@ pub fn new_session_id() -> Result<String, ring::error::Unspecified> {
     random_text::<16>()
 }
 
+/// A secret that nobody can guess: 256 bits from the system's generator, in base64url.
+///
+/// # Errors
+/// Where the system has no random bytes to give.
+pub fn new_secret() -> Result<String, ring::error::Unspecified> {
+    random_text::<32>()
+}
+
 fn random_text<const N: usize>() -> Result<String, ring::error::Unspecified> {
     Ok(URL_SAFE_NO_PAD.encode(random_bytes::<N>()?))
 }

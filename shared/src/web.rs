@@ -14,6 +14,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::audit;
 use crate::body::BodyError;
 use crate::origin;
 use crate::settings::Settings;
@@ -39,7 +40,7 @@ pub async fn serve(
     let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
         preflight()
     } else if let Err(refused) = origin::check(settings, &request) {
-        tracing::warn!(path = request.uri().path(), "cross-site request refused");
+        audit::cross_site(request.uri().path());
         refused
     } else {
         handler(request).await

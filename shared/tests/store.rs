@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use shared::email::Email;
+use shared::ending::{delete_old, end_all, end_open, forget, make_room};
 use shared::nocodb::{Client, Config, DEFAULT_WORKSPACE, FieldSpec, Table};
 use shared::session::{EndReason, Heartbeat, Limits, PageFigures, Pages, RecordId, Session};
 use shared::snapshot::Snapshot;
@@ -56,6 +57,21 @@ impl Owner {
                     .update(&id.as_str().parse().unwrap(), &cells)
                     .await
                     .unwrap();
+            }
+        }
+    }
+
+    async fn reads(&self, id: &RecordId, column: &str) -> Option<String> {
+        match self {
+            Self::Sqlite(path, _) => {
+                let select = format!("SELECT {column} FROM emailAccess WHERE id = ?1");
+                let db = rusqlite::Connection::open(path).unwrap();
+                db.query_row(&select, [id.as_str()], |row| row.get(0))
+                    .unwrap()
+            }
+            Self::NocoDb(table) => {
+                let record = table.get(&id.as_str().parse().unwrap()).await.unwrap();
+                record.fields.get(column)?.as_str().map(str::to_owned)
             }
         }
     }
@@ -122,7 +138,7 @@ async fn nocodb_with(columns: &[columns::Column]) -> (Arc<dyn Store>, Owner) {
 impl Visit {
     async fn begin((store, owner): (Arc<dyn Store>, Owner)) -> Self {
         let record = store
-            .create(&email("ann@example.com"), START)
+            .create(&email("ann@example.com"), START, None)
             .await
             .unwrap();
         let token = Claims::start("localhost", "sid".to_owned(), record, &LIMITS, START);
@@ -346,13 +362,13 @@ mod contract {
         for _ in 0..11 {
             own.push(
                 store
-                    .create(&email("ann@example.com"), START)
+                    .create(&email("ann@example.com"), START, None)
                     .await
                     .unwrap(),
             );
         }
         let other = store
-            .create(&email("nan@example.com"), START)
+            .create(&email("nan@example.com"), START, None)
             .await
             .unwrap();
         let ended_before = own.pop().unwrap();
@@ -363,10 +379,15 @@ mod contract {
             .unwrap();
 
         assert_eq!(
-            store
-                .end_all("ann@example.com", EndReason::Logout, &LIMITS, at(30))
-                .await
-                .unwrap(),
+            end_all(
+                visit.store.as_ref(),
+                "ann@example.com",
+                EndReason::Logout,
+                &LIMITS,
+                at(30)
+            )
+            .await
+            .unwrap(),
             own.len()
         );
 
@@ -384,10 +405,15 @@ mod contract {
             Some(EndReason::Revoked)
         );
         assert_eq!(
-            store
-                .end_all("ann@example.com", EndReason::Logout, &LIMITS, at(40))
-                .await
-                .unwrap(),
+            end_all(
+                visit.store.as_ref(),
+                "ann@example.com",
+                EndReason::Logout,
+                &LIMITS,
+                at(40)
+            )
+            .await
+            .unwrap(),
             0
         );
     }
@@ -396,17 +422,22 @@ mod contract {
         let store = &visit.store;
         let now = at(1_800);
         let fresh = store
-            .create(&email("ann@example.com"), at(100))
+            .create(&email("ann@example.com"), at(100), None)
             .await
             .unwrap();
         let gone = store
-            .create(&email("ann@example.com"), START.minus(90_000))
+            .create(&email("ann@example.com"), START.minus(90_000), None)
             .await
             .unwrap();
-        store
-            .end_all("ann@example.com", EndReason::Logout, &LIMITS, now)
-            .await
-            .unwrap();
+        end_all(
+            visit.store.as_ref(),
+            "ann@example.com",
+            EndReason::Logout,
+            &LIMITS,
+            now,
+        )
+        .await
+        .unwrap();
         assert_eq!(
             visit.row().await.end_reason,
             Some(EndReason::Idle),
@@ -450,7 +481,7 @@ mod contract {
         // NocoDB on SQLite gives the deleted last row's id again; the SQLite store never does.
         let next = visit
             .store
-            .create(&email("bob@example.com"), at(50))
+            .create(&email("bob@example.com"), at(50), None)
             .await
             .unwrap();
         for snapshot in [Snapshot::default(), snapshot(1, 8, "/", 0)] {
@@ -494,7 +525,11 @@ mod contract {
             "{x}|y@example.com",
         ];
         for address in nasty {
-            visit.store.create(&email(address), START).await.unwrap();
+            visit
+                .store
+                .create(&email(address), START, None)
+                .await
+                .unwrap();
         }
         for address in nasty {
             let page = visit.store.list(Some(&email(address)), 0).await.unwrap();
@@ -512,7 +547,7 @@ mod contract {
         for second in 1..total {
             visit
                 .store
-                .create(&email("ann@example.com"), at(second as u64))
+                .create(&email("ann@example.com"), at(second as u64), None)
                 .await
                 .unwrap();
         }
@@ -539,25 +574,204 @@ mod contract {
     }
 }
 
+mod owners_hands {
+    use super::*;
+
+    /// Another session of the same store.
+    async fn another(visit: &Visit, address: &str, start: Timestamp) -> RecordId {
+        let created = visit.store.create(&email(address), start, None).await;
+        created.unwrap()
+    }
+
+    async fn reason(visit: &Visit, id: &RecordId) -> Option<EndReason> {
+        visit.store.get(id).await.unwrap().end_reason
+    }
+
+    pub(crate) async fn ending_everything_ends_what_had_begun_and_nothing_since(mut visit: Visit) {
+        visit.beats(&snapshot(20, 0, "/a/", 50), at(30)).await;
+        visit.store.end_everything(at(40)).await.unwrap();
+        let since = another(&visit, "ann@example.com", at(41)).await;
+        assert_eq!(visit.row().await.end_reason, Some(EndReason::Revoked));
+        assert_eq!(reason(&visit, &since).await, None);
+
+        let row = visit.beats(&snapshot(60, 0, "/a/", 80), at(70)).await;
+        assert_eq!(
+            (row.end_reason, row.ended_at, row.last_seen),
+            (Some(EndReason::Revoked), Some(at(40)), at(40)),
+            "and what came after that moment does not count"
+        );
+        let again = visit.beats(&snapshot(60, 20, "/a/", 80), at(75)).await;
+        assert_eq!((again.last_seen, again.ended_at), (at(40), Some(at(40))));
+        assert_eq!(visit.store.not_before().await, Some(at(40)));
+        let listed = visit.store.list(None, 0).await.unwrap().sessions;
+        assert_eq!(listed.len(), 2, "the row that ends everything is no visit");
+        assert_eq!(
+            listed[0].end_reason,
+            Some(EndReason::Revoked),
+            "it was written where the owner looks"
+        );
+    }
+
+    pub(crate) async fn a_late_snapshot_closes_the_row_as_well(mut visit: Visit) {
+        visit.store.end_everything(at(40)).await.unwrap();
+        visit.beats(&snapshot(35, 60, "/a/", 80), at(95)).await;
+        let listed = &visit.store.list(None, 0).await.unwrap().sessions[0];
+        assert_eq!(
+            (listed.end_reason, listed.ended_at, listed.last_seen),
+            (Some(EndReason::Revoked), Some(at(40)), at(35))
+        );
+    }
+
+    pub(crate) async fn logging_out_after_everything_was_ended_changes_no_reason(visit: Visit) {
+        visit.store.end_everything(at(40)).await.unwrap();
+        let heartbeat = visit.reading(&Snapshot::default(), at(50));
+        let id = &visit.token.record;
+        let ended = visit
+            .store
+            .end(id, &heartbeat, EndReason::Logout, at(50))
+            .await;
+        let ended = ended.unwrap();
+        assert_eq!(
+            (
+                ended.already,
+                ended.session.end_reason,
+                ended.session.last_seen
+            ),
+            (true, Some(EndReason::Revoked), at(40))
+        );
+    }
+
+    pub(crate) async fn the_newest_of_such_moments_counts(visit: Visit) {
+        let later = another(&visit, "bob@example.com", at(50)).await;
+        visit.store.end_everything(at(60)).await.unwrap();
+        visit.store.end_everything(at(40)).await.unwrap();
+        // Another process knows nothing but the rows.
+        assert_eq!(reason(&visit, &later).await, Some(EndReason::Revoked));
+    }
+
+    pub(crate) async fn more_than_a_page_of_rows_is_closed_step_by_step(visit: Visit) {
+        for second in 0..110u64 {
+            another(&visit, &format!("v{second}@example.com"), at(second)).await;
+        }
+        let since = another(&visit, "new@example.com", at(500)).await;
+        let store = visit.store.as_ref();
+        let mut steps = Vec::new();
+        loop {
+            let step = end_open(store, None, EndReason::Revoked, &LIMITS, at(499)).await;
+            let step = step.unwrap();
+            steps.push(step.count);
+            if !step.has_more {
+                break;
+            }
+        }
+        assert_eq!(steps, [100, 11]);
+        assert_eq!(reason(&visit, &since).await, None, "it began later");
+    }
+
+    pub(crate) async fn those_seen_longest_ago_make_room(mut visit: Visit) {
+        let (two, three) = (
+            another(&visit, "ann@example.com", at(10)).await,
+            another(&visit, "ann@example.com", at(20)).await,
+        );
+        let other = another(&visit, "bob@example.com", START).await;
+        visit.beats(&snapshot(50, 0, "/a/", 1), at(60)).await;
+        let ann = email("ann@example.com");
+        make_room(visit.store.as_ref(), &ann, 4, &LIMITS, at(70))
+            .await
+            .unwrap();
+        assert_eq!(reason(&visit, &two).await, None, "there was room");
+        make_room(visit.store.as_ref(), &ann, 2, &LIMITS, at(70))
+            .await
+            .unwrap();
+        assert_eq!(reason(&visit, &two).await, Some(EndReason::Revoked));
+        assert_eq!(reason(&visit, &three).await, Some(EndReason::Revoked));
+        assert_eq!(visit.row().await.end_reason, None, "seen last");
+        assert_eq!(reason(&visit, &other).await, None);
+        make_room(visit.store.as_ref(), &ann, 1, &LIMITS, at(60 + 1_800))
+            .await
+            .unwrap();
+        assert_eq!(
+            visit.row().await.end_reason,
+            Some(EndReason::Idle),
+            "what is over by itself takes no room"
+        );
+    }
+
+    pub(crate) async fn a_forgotten_visitor_leaves_no_row(visit: Visit) {
+        for second in 0..15 {
+            another(&visit, "ann@example.com", at(second)).await;
+        }
+        let other = another(&visit, "bob@example.com", START).await;
+        let step = forget(visit.store.as_ref(), &email("ann@example.com"))
+            .await
+            .unwrap();
+        assert_eq!((step.count, step.has_more), (16, false));
+        assert_eq!(visit.store.list(None, 0).await.unwrap().sessions.len(), 1);
+        assert_eq!(reason(&visit, &other).await, None);
+        let again = forget(visit.store.as_ref(), &email("ann@example.com"))
+            .await
+            .unwrap();
+        assert_eq!(again.count, 0);
+    }
+
+    pub(crate) async fn rows_are_deleted_by_when_their_visitor_was_last_seen(mut visit: Visit) {
+        let day = 86_400;
+        for second in 0..12 {
+            another(&visit, "old@example.com", START.minus(day + second)).await;
+        }
+        visit.beats(&snapshot(50, 0, "/a/", 1), at(60)).await;
+        let now = at(30 * day);
+        let store = visit.store.as_ref();
+        assert_eq!(delete_old(store, 30, now).await.unwrap().count, 12);
+        assert_eq!(delete_old(store, 30, now).await.unwrap().count, 0);
+        assert_eq!(
+            visit.row().await.last_seen,
+            at(60),
+            "seen within the 30 days"
+        );
+        let gone = [visit.token.record.clone(), RecordId::new("4711")];
+        store.delete(&gone).await.unwrap();
+        assert!(matches!(
+            store.get(&visit.token.record).await,
+            Err(StoreError::NotFound)
+        ));
+    }
+
+    pub(crate) async fn the_version_a_visitor_agreed_to_stands_in_the_row(visit: Visit) {
+        let agreed = visit
+            .store
+            .create(&email("ann@example.com"), START, Some("2026-11"))
+            .await;
+        let id = agreed.unwrap();
+        assert_eq!(
+            visit.owner.reads(&id, columns::CONSENT).await.as_deref(),
+            Some("2026-11")
+        );
+        let without = visit.token.record.clone();
+        assert_eq!(visit.owner.reads(&without, columns::CONSENT).await, None);
+    }
+}
+
 /// Each behaviour becomes one test for each store.
 macro_rules! for_both_stores {
-    ($($behaviour:ident),* $(,)?) => {
-        mod on_sqlite {
+    ($module:ident: $sqlite:ident, $nocodb:ident: $($behaviour:ident),* $(,)?) => {
+        mod $sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $behaviour() {
-                super::contract::$behaviour(super::Visit::begin(super::sqlite()).await).await;
+                super::$module::$behaviour(super::Visit::begin(super::sqlite()).await).await;
             })*
         }
-        mod on_nocodb {
+        mod $nocodb {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $behaviour() {
-                super::contract::$behaviour(super::Visit::begin(super::nocodb().await).await).await;
+                super::$module::$behaviour(super::Visit::begin(super::nocodb().await).await).await;
             })*
         }
     };
 }
 
 for_both_stores![
+    contract: on_sqlite, on_nocodb:
     a_new_row_ends_where_it_starts,
     a_heartbeat_writes_all_figures_and_returns_the_row,
     an_empty_heartbeat_moves_last_seen_and_nothing_else,
@@ -576,6 +790,19 @@ for_both_stores![
     a_long_list_comes_in_pages_in_order,
 ];
 
+for_both_stores![
+    owners_hands: owners_hands_on_sqlite, owners_hands_on_nocodb:
+    ending_everything_ends_what_had_begun_and_nothing_since,
+    a_late_snapshot_closes_the_row_as_well,
+    logging_out_after_everything_was_ended_changes_no_reason,
+    the_newest_of_such_moments_counts,
+    more_than_a_page_of_rows_is_closed_step_by_step,
+    those_seen_longest_ago_make_room,
+    a_forgotten_visitor_leaves_no_row,
+    rows_are_deleted_by_when_their_visitor_was_last_seen,
+    the_version_a_visitor_agreed_to_stands_in_the_row,
+];
+
 #[tokio::test]
 async fn a_table_with_the_three_needed_columns_records_visits() {
     let mut visit = Visit::begin(nocodb_with(&columns::ALL[..3]).await).await;
@@ -585,11 +812,25 @@ async fn a_table_with_the_three_needed_columns_records_visits() {
         (at(100), None, None)
     );
     assert_eq!(visit.token.active, 90, "the token still knows");
-    let ended = visit
-        .store
-        .end_all("ann@example.com", EndReason::Logout, &LIMITS, at(110))
-        .await;
-    assert!(ended.is_ok(), "endings are turned off, not an error");
+    // Nothing could say that a session was ended, so nobody is told that it was.
+    let ended = end_all(
+        visit.store.as_ref(),
+        "ann@example.com",
+        EndReason::Logout,
+        &LIMITS,
+        at(110),
+    )
+    .await;
+    assert!(ended.is_err(), "{ended:?}");
+    // Ending everything needs none of the columns that may be missing.
+    visit.store.end_everything(at(120)).await.unwrap();
+    for _ in 0..2 {
+        let row = visit.beats(&snapshot(90, 0, "/a/", 85), at(130)).await;
+        assert_eq!(
+            (row.end_reason, row.last_seen),
+            (Some(EndReason::Revoked), at(120))
+        );
+    }
 }
 
 #[tokio::test]
@@ -600,7 +841,7 @@ async fn nobody_comes_in_where_a_needed_column_is_missing() {
         let (store, _owner) = nocodb_with(&some).await;
         assert!(
             store
-                .create(&email("ann@example.com"), START)
+                .create(&email("ann@example.com"), START, None)
                 .await
                 .is_err(),
             "without {}",
@@ -620,11 +861,11 @@ async fn two_processes_share_one_sqlite_file() {
         let (store, other) = (Arc::clone(&store), other.clone());
         tokio::spawn(async move {
             store
-                .create(&email("ann@example.com"), at(second))
+                .create(&email("ann@example.com"), at(second), None)
                 .await
                 .unwrap();
             other
-                .create(&email("bob@example.com"), at(second))
+                .create(&email("bob@example.com"), at(second), None)
                 .await
                 .unwrap();
         })

@@ -6,6 +6,7 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod changes;
 mod doctor;
 mod place;
 mod serve;

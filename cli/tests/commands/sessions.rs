@@ -5,12 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use shared::app::open_store;
 use shared::session::EndReason;
-use shared::settings::{StoreSettings, Variables};
 
 use crate::place::Place;
-use crate::tables::{Base, all, token};
+use crate::tables::{Base, all};
 use crate::visits::{START, sqlite, visit};
 
 /// What a program reads.
@@ -289,16 +287,7 @@ async fn a_visit_in_nocodb_reads_like_one_in_sqlite() {
     let base = Base::new("sessions alike").await;
     let table = base.table("emailAccess", &all()).await;
     let place = base.place().set("NOCODB_TABLE_ID", &table);
-    let variables: Variables = [
-        ("NOCODB_URL", std::env::var("NOCODB_TEST_URL").unwrap()),
-        ("NOCODB_API_TOKEN", token()),
-        ("NOCODB_BASE_ID", base.id.clone()),
-        ("NOCODB_TABLE_ID", table.clone()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect();
-    let nocodb = open_store(&StoreSettings::read(&variables).unwrap(), None).unwrap();
+    let nocodb = base.store(&table);
     let local = Place::new();
     let sqlite = sqlite(&local);
     for store in [nocodb.as_ref(), sqlite.as_ref()] {

@@ -69,13 +69,20 @@ async fn setup_adds_what_a_table_lacks_and_leaves_the_rest() {
         "endedAt (DateTime)",
         "currentPage (SingleLineText)",
         "pages (JSON)",
+        "consentVersion (SingleLineText)",
     ];
     assert_eq!(
         ran.marked('+'),
         added.map(|name| format!("added the column {name}")),
         "{ran:?}"
     );
-    columns.extend([OPTIONAL[0], OPTIONAL[1], OPTIONAL[3], OPTIONAL[4]]);
+    columns.extend([
+        OPTIONAL[0],
+        OPTIONAL[1],
+        OPTIONAL[3],
+        OPTIONAL[4],
+        OPTIONAL[5],
+    ]);
     assert_eq!(base.columns(&table).await, owned(&columns));
 }
 

@@ -1,8 +1,12 @@
 //! Bases and tables on the real NocoDB.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use shared::app::open_store;
 use shared::nocodb::{Client, Config, DEFAULT_WORKSPACE, FieldSpec, TableSchema};
+use shared::settings::{StoreSettings, Variables};
+use shared::store::Store;
 
 use crate::place::Place;
 
@@ -26,12 +30,13 @@ pub(crate) const REQUIRED: [(&str, &str); 3] = [
 ];
 
 /// The others.
-pub(crate) const OPTIONAL: [(&str, &str); 5] = [
+pub(crate) const OPTIONAL: [(&str, &str); 6] = [
     ("endReason", "SingleLineText"),
     ("endedAt", "DateTime"),
     ("activeSeconds", "Number"),
     ("currentPage", "SingleLineText"),
     ("pages", "JSON"),
+    ("consentVersion", "SingleLineText"),
 ];
 
 pub(crate) fn all() -> Vec<(&'static str, &'static str)> {
@@ -83,6 +88,20 @@ impl Base {
             .filter(|field| field.kind != "ID")
             .map(|field| (field.title, field.kind))
             .collect()
+    }
+
+    /// A store over one of its tables, as the program opens it.
+    pub(crate) fn store(&self, table: &str) -> Arc<dyn Store> {
+        let variables: Variables = [
+            ("NOCODB_URL", given("NOCODB_TEST_URL")),
+            ("NOCODB_API_TOKEN", token()),
+            ("NOCODB_BASE_ID", self.id.clone()),
+            ("NOCODB_TABLE_ID", table.to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        open_store(&StoreSettings::read(&variables).unwrap(), None).unwrap()
     }
 
     /// A folder whose settings lead to this base.

@@ -34,7 +34,7 @@ pub(crate) async fn visit(
     end: Option<EndReason>,
 ) -> RecordId {
     let id = store
-        .create(&Email::parse(email).unwrap(), start)
+        .create(&Email::parse(email).unwrap(), start, None)
         .await
         .unwrap();
     if seconds > 0 || end.is_some() {

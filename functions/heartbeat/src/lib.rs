@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::json;
 use shared::app::App;
+use shared::audit;
 use shared::body::Body;
 use shared::cookies::Presented;
 use shared::gate::{INVALID, MISSING};
 use shared::origin;
-use shared::session::{EndReason, Heartbeat};
+use shared::session::{EndReason, Heartbeat, Session};
 use shared::site_path::SitePath;
 use shared::snapshot::Snapshot;
 use shared::store::StoreError;
@@ -39,18 +40,14 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
         Ok(snapshot) => snapshot,
         Err(problem) => return problem.into_response(),
     };
-    let refuse = |reason: &str| refuse(app, request, &snapshot, reason);
     let token = match presented(app, request) {
         Presented::Session(token) => token,
-        Presented::Invalid => return refuse(INVALID),
-        Presented::Missing => return refuse(MISSING),
+        Presented::Invalid => return refuse(app, request, &snapshot, None, INVALID),
+        Presented::Missing => return refuse(app, request, &snapshot, None, MISSING),
     };
+    let refuse = |reason: EndReason| refuse(app, request, &snapshot, Some(&token), reason.as_str());
     if let Some(reason) = token.ended_at(now) {
-        return refuse(
-            record_ending(app, &token, &snapshot, reason, now)
-                .await
-                .as_str(),
-        );
+        return refuse(record_ending(app, &token, &snapshot, reason, now).await);
     }
     if !snapshot.belongs_to(token.record.as_str()) {
         return foreign(app, request, &snapshot, &token, now).await;
@@ -58,16 +55,15 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
     let heartbeat = Heartbeat::new(&token, &snapshot, &app.settings.limits, now);
     match app.store.heartbeat(&token.record, &heartbeat).await {
         Ok(row) => {
-            if let Some(reason) = row.end_reason {
-                let record = token.record.as_str();
-                tracing::info!(record, %reason, "heartbeat refused: the session was ended elsewhere");
-                return refuse(reason.as_str());
+            if let Some(reason) = over(app, &token, &row, now).await {
+                return refuse(reason);
             }
+            audit::renewed(&token.record);
             let token = token.renewed(&heartbeat, &row, &app.settings.limits, now);
             with_token(app, alive(&token, now), &token, &snapshot, now)
         }
         // A deleted row: the owner wants no trace of this visit, and no more of it.
-        Err(StoreError::NotFound) => refuse(EndReason::Revoked.as_str()),
+        Err(StoreError::NotFound) => refuse(EndReason::Revoked),
         Err(error) => {
             tracing::error!(
                 record = token.record.as_str(),
@@ -91,18 +87,43 @@ async fn foreign(
     token: &Claims,
     now: Timestamp,
 ) -> Response {
-    match ended(app, token).await {
+    match ended(app, token, now).await {
         Ok(None) => alive(token, now),
-        Ok(Some(reason)) => refuse(app, request, snapshot, reason.as_str()),
+        Ok(Some(reason)) => refuse(app, request, snapshot, Some(token), reason.as_str()),
         Err(error) => web::unavailable(error.retry_after()),
     }
 }
 
+/// Why the session is over, by its row; `None` where it is open. Somebody who may not come in any
+/// more loses it here, which is written down.
+async fn over(app: &App, token: &Claims, row: &Session, now: Timestamp) -> Option<EndReason> {
+    if !token.owns(row) {
+        return Some(EndReason::Revoked);
+    }
+    if row.end_reason.is_some() || app.settings.email_rules.permit_text(&row.email) {
+        return row.end_reason;
+    }
+    let endings = [(token.record.clone(), EndReason::Revoked)];
+    match app.store.end_many(&endings, now).await {
+        Ok(()) => audit::ended(&token.record, EndReason::Revoked),
+        Err(error) => not_written(token, EndReason::Revoked, &error),
+    }
+    Some(EndReason::Revoked)
+}
+
+fn not_written(token: &Claims, reason: EndReason, error: &StoreError) {
+    tracing::error!(
+        record = token.record.as_str(),
+        %reason,
+        error = error.to_string(),
+        "an ending could not be written"
+    );
+}
+
 /// Asks the store why the session is over; `None` where it is open.
-async fn ended(app: &App, token: &Claims) -> Result<Option<EndReason>, StoreError> {
+async fn ended(app: &App, token: &Claims, now: Timestamp) -> Result<Option<EndReason>, StoreError> {
     match app.store.get(&token.record).await {
-        Ok(row) if !token.owns(&row) => Ok(Some(EndReason::Revoked)),
-        Ok(row) => Ok(row.end_reason),
+        Ok(row) => Ok(over(app, token, &row, now).await),
         Err(StoreError::NotFound) => Ok(Some(EndReason::Revoked)),
         Err(error) => {
             let record = token.record.as_str();
@@ -116,7 +137,8 @@ async fn ended(app: &App, token: &Claims) -> Result<Option<EndReason>, StoreErro
     }
 }
 
-/// `GET`: asks the store and extends nothing.
+/// `GET`: asks the store and extends nothing. A deadline that has passed is written down, as
+/// everywhere.
 async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
     let no_session = |reason: &str| {
         web::json(
@@ -130,9 +152,10 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
         Presented::Missing => return no_session(MISSING),
     };
     if let Some(reason) = token.ended_at(now) {
+        let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
         return no_session(reason.as_str());
     }
-    match ended(app, &token).await {
+    match ended(app, &token, now).await {
         Ok(None) => web::json(
             StatusCode::OK,
             &json!({ "hasSession": true, "idleExpiresInSeconds": token.idle_deadline.since(now) }),
@@ -171,17 +194,16 @@ async fn record_ending(
         &Snapshot::default()
     };
     let heartbeat = Heartbeat::new(token, ours, &app.settings.limits, now);
-    let record = token.record.as_str();
     match app.store.end(&token.record, &heartbeat, reason, now).await {
         Ok(ended) => {
             if !ended.already {
-                tracing::info!(record, %reason, "session ended");
+                audit::ended(&token.record, reason);
             }
             ended.session.end_reason.unwrap_or(reason)
         }
         Err(StoreError::NotFound) => EndReason::Revoked,
         Err(error) => {
-            tracing::error!(record, %reason, error = error.to_string(), "an ending could not be written");
+            not_written(token, reason, &error);
             reason
         }
     }
@@ -235,7 +257,14 @@ fn with_token(
 
 /// `401` with the reason, and whether the page in front of the visitor needs a session. Clears the
 /// cookies, except for a page that is being left.
-fn refuse(app: &App, request: &Request, snapshot: &Snapshot, reason: &str) -> Response {
+fn refuse(
+    app: &App,
+    request: &Request,
+    snapshot: &Snapshot,
+    token: Option<&Claims>,
+    reason: &str,
+) -> Response {
+    audit::refused(token.map(|token| &token.record), reason);
     let response = Problem::new(
         StatusCode::UNAUTHORIZED,
         "no-session",

@@ -4,18 +4,19 @@ use std::time::Instant;
 
 use http::StatusCode;
 use shared::app::App;
+use shared::audit;
 use shared::cookies::Presented;
-use shared::gate::{self, INVALID, Message};
+use shared::gate::{self, INVALID, MISSING, Message};
 use shared::origin;
 use shared::redirect::RedirectPath;
-use shared::session::{EndReason, Heartbeat, Session};
+use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::snapshot::Snapshot;
 use shared::store::StoreError;
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::{self, Request, Response};
 
-use crate::{presented, record_ending, with_token};
+use crate::{over, presented, record_ending, with_token};
 
 /// Asks the store once. Open: back, with a fresh token. Ended: to the gate. Store not answering:
 /// back all the same, with deadlines unchanged, so that an outage neither loops nor throws anybody
@@ -26,14 +27,18 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
     let back = app
         .settings
         .redirect_or_default(given.as_ref().map(|(_, value)| value.as_ref()));
+    let refuse = |record: Option<&RecordId>, reason: Option<&str>| {
+        audit::refused(record, reason.unwrap_or(MISSING));
+        to_gate(app, &back, reason)
+    };
     let token = match presented(app, request) {
         Presented::Session(token) => token,
-        Presented::Invalid => return to_gate(app, &back, Some(INVALID)),
-        Presented::Missing => return to_gate(app, &back, None),
+        Presented::Invalid => return refuse(None, Some(INVALID)),
+        Presented::Missing => return refuse(None, None),
     };
     if let Some(reason) = token.ended_at(now) {
         let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
-        return to_gate(app, &back, Some(reason.as_str()));
+        return refuse(Some(&token.record), Some(reason.as_str()));
     }
     // The store may take longer to answer than a token stays fresh, and the browser comes back at
     // once: what it brings is as fresh as the answer.
@@ -41,10 +46,11 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
     let answer = ask(app, request, &token, now).await;
     let now = now.plus(asked.elapsed().as_secs());
     let renewed = match answer {
-        Ok((row, _)) if !token.owns(&row) => Err(Some(EndReason::Revoked)),
-        Ok((row, _)) if row.end_reason.is_some() => Err(row.end_reason),
-        Ok((_, renewed)) => Ok(renewed.refreshed(now)),
-        Err(StoreError::NotFound) => Err(Some(EndReason::Revoked)),
+        Ok((row, renewed)) => match over(app, &token, &row, now).await {
+            Some(reason) => Err(reason),
+            None => Ok(renewed.refreshed(now)),
+        },
+        Err(StoreError::NotFound) => Err(EndReason::Revoked),
         Err(error) => {
             tracing::error!(
                 record = token.record.as_str(),
@@ -56,10 +62,11 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
     };
     match renewed {
         Ok(token) => {
+            audit::renewed(&token.record);
             let response = web::redirect(StatusCode::FOUND, back.as_str());
             with_token(app, response, &token, &Snapshot::default(), now)
         }
-        Err(reason) => to_gate(app, &back, reason.map(EndReason::as_str)),
+        Err(reason) => refuse(Some(&token.record), Some(reason.as_str())),
     }
 }
 

@@ -3,8 +3,10 @@
 
 use http::{Method, StatusCode};
 use shared::app::App;
+use shared::audit;
 use shared::body::Body;
 use shared::cookies::Presented;
+use shared::ending;
 use shared::gate::{self, Message};
 use shared::origin;
 use shared::session::{EndReason, Heartbeat};
@@ -122,7 +124,7 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
         // Whoever holds a copy of a cookie that has been logged out can do nothing more with it.
         Ok(ended) if ended.already => {}
         Ok(ended) => {
-            tracing::info!(record, %reason, "session ended");
+            audit::ended(&token.record, reason);
             if wish.everywhere && settings.everywhere_on.includes(wish.reason) {
                 end_all(app, &ended.session.email, wish.reason, now).await;
             }
@@ -135,17 +137,12 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
 }
 
 async fn end_all(app: &App, email: &str, reason: EndReason, now: Timestamp) {
-    match app
-        .store
-        .end_all(email, reason, &app.settings.limits, now)
-        .await
-    {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "the visitor's other sessions ended"),
-        Err(error) => tracing::error!(
+    let limits = &app.settings.limits;
+    if let Err(error) = ending::end_all(app.store.as_ref(), email, reason, limits, now).await {
+        tracing::error!(
             error = error.to_string(),
             "the visitor's other sessions could not be ended"
-        ),
+        );
     }
 }
 

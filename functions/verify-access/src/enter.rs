@@ -1,10 +1,13 @@
 //! What records the visit: a new row, and the cookies of its session.
 
 use shared::app::App;
+use shared::audit;
 use shared::cookies::Presented;
 use shared::email::Email;
+use shared::ending;
 use shared::session::{EndReason, Heartbeat};
 use shared::snapshot::Snapshot;
+use shared::store::StoreError;
 use shared::timestamp::Timestamp;
 use shared::token::{Claims, new_session_id};
 use shared::web::Request;
@@ -37,11 +40,20 @@ pub(crate) async fn enter(
         end_presented(app, &token, now).await;
     }
     let session_id = new_session_id().map_err(|error| unavailable(&error))?;
-    let record = app.store.create(email, now).await.map_err(|error| {
+    let store_failed = |error: StoreError| {
         unavailable(&error);
         Refusal::Unavailable(error.retry_after())
-    })?;
-    tracing::info!(record = record.as_str(), "session started");
+    };
+    let store = app.store.as_ref();
+    if let Some(most) = settings.max_sessions {
+        ending::make_room(store, email, most, &settings.limits, now)
+            .await
+            .map_err(store_failed)?;
+    }
+    let consent = settings.consent_version.as_deref();
+    let created = store.create(email, now, consent).await;
+    let record = created.map_err(store_failed)?;
+    audit::issued(&record);
     let claims = Claims::start(
         &settings.audience,
         session_id,
@@ -64,10 +76,8 @@ async fn end_presented(app: &App, token: &Claims, now: Timestamp) {
     };
     let heartbeat = Heartbeat::new(token, &nothing_new, &app.settings.limits, now);
     match app.store.end(&token.record, &heartbeat, reason, now).await {
-        Ok(ended) if !ended.already => {
-            tracing::info!(record = token.record.as_str(), %reason, "session ended at the gate");
-        }
-        Ok(_) | Err(shared::store::StoreError::NotFound) => {}
+        Ok(ended) if !ended.already => audit::ended(&token.record, reason),
+        Ok(_) | Err(StoreError::NotFound) => {}
         Err(error) => tracing::warn!(
             record = token.record.as_str(),
             error = error.to_string(),

@@ -6,6 +6,7 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 use shared::app::App;
+use shared::audit;
 use shared::body::Body;
 use shared::email::Email;
 use shared::gate::{self, Message};
@@ -71,6 +72,7 @@ enum Refusal {
     InvalidEmail(String),
     NotAllowed,
     WrongPasscode,
+    ConsentMissing,
     Unavailable(std::time::Duration),
 }
 
@@ -80,6 +82,7 @@ impl Refusal {
             Self::InvalidEmail(_) => "invalid-email",
             Self::NotAllowed => "not-allowed",
             Self::WrongPasscode => "wrong-passcode",
+            Self::ConsentMissing => "consent-missing",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -92,6 +95,10 @@ impl Refusal {
                 "email: this address is not on the list of those who may come in",
             ),
             Self::WrongPasscode => (StatusCode::FORBIDDEN, "passcode: this is not the passcode"),
+            Self::ConsentMissing => (
+                StatusCode::BAD_REQUEST,
+                "consent: agree to the text at the gate first; reload the page if you have",
+            ),
             Self::Unavailable(retry_after) => return web::unavailable(*retry_after),
         };
         Problem::new(status, self.code(), detail).into_response()
@@ -103,15 +110,22 @@ fn check(app: &App, body: &Body) -> Result<Email, Refusal> {
     let email = Email::parse(body.text("email").unwrap_or_default())
         .map_err(|error| Refusal::InvalidEmail(error.to_string()))?;
     if !app.settings.email_rules.permit(&email) {
-        tracing::warn!("refused: the address is not allowed");
+        audit::denied("not-allowed");
         return Err(Refusal::NotAllowed);
     }
     if !app
         .settings
         .passcode_matches(body.text("passcode").unwrap_or_default())
     {
-        tracing::warn!("refused: wrong passcode");
+        audit::denied("wrong-passcode");
         return Err(Refusal::WrongPasscode);
+    }
+    // The version comes from the setting and not from the visitor: nobody writes into the table what
+    // they like, and a page from before the text changed does not count as agreeing to the new one.
+    let agreed = body.text("consent");
+    if app.settings.consent_version.is_some() && agreed != app.settings.consent_version.as_deref() {
+        audit::denied("consent-missing");
+        return Err(Refusal::ConsentMissing);
     }
     Ok(email)
 }

@@ -19,6 +19,12 @@ pub const ACTIVE_SECONDS: &str = "activeSeconds";
 pub const CURRENT_PAGE: &str = "currentPage";
 /// Figures by page.
 pub const PAGES: &str = "pages";
+/// Which text the visitor agreed to at the gate.
+pub const CONSENT: &str = "consentVersion";
+
+/// Stands in the email column of a row that is no visit: every session that began at or before its
+/// start is ended. No visitor's address can read like it.
+pub const EVERYONE: &str = "everyone";
 
 /// One column: what it is called, its type in NocoDB, and what goes missing without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub struct Column {
 }
 
 /// All columns, in the order an owner reads them.
-pub const ALL: [Column; 8] = [
+pub const ALL: [Column; 9] = [
     Column {
         title: EMAIL,
         kind: "Email",
@@ -72,5 +78,10 @@ pub const ALL: [Column; 8] = [
         title: PAGES,
         kind: "JSON",
         without: Some("you do not see the time spent on each page"),
+    },
+    Column {
+        title: CONSENT,
+        kind: "SingleLineText",
+        without: Some("the version of the text that visitors agree to is not recorded"),
     },
 ];

@@ -1,33 +1,49 @@
 //! Sessions as rows of a NocoDB table.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::columns::{
-    ACTIVE_SECONDS, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, LAST_SEEN, PAGES, START,
+    ACTIVE_SECONDS, CONSENT, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES,
+    START,
 };
 use super::{Ended, PAGE_SIZE, SessionPage, Store, StoreError};
 use crate::email::Email;
 use crate::nocodb::{Client, Config, Connections, Error, Filter, Query, Record, Table};
-use crate::session::{EndReason, Figures, Heartbeat, Limits, Pages, RecordId, Session};
+use crate::session::{EndReason, Figures, Heartbeat, Pages, RecordId, Session};
 use crate::settings::NocoDbSettings;
 use crate::timestamp::Timestamp;
+
+/// For how long a process believes what it last read of [`EVERYONE`]: the lateness of ending all
+/// sessions, and one request in so many seconds instead of one with every heartbeat.
+const NOT_BEFORE_AGE: Duration = Duration::from_secs(5);
 
 /// Sessions in a NocoDB table.
 pub struct NocoDbStore {
     table: Table,
     warned_of_missing_reason: AtomicBool,
+    not_before: Mutex<NotBefore>,
+}
+
+/// See [`Store::end_everything`].
+#[derive(Clone, Copy, Default)]
+struct NotBefore {
+    moment: Option<Timestamp>,
+    read_at: Option<Instant>,
 }
 
 impl NocoDbStore {
     /// A store over this table.
     #[must_use]
-    pub const fn new(table: Table) -> Self {
+    pub fn new(table: Table) -> Self {
         Self {
             table,
             warned_of_missing_reason: AtomicBool::new(false),
+            not_before: Mutex::default(),
         }
     }
 
@@ -60,14 +76,106 @@ impl NocoDbStore {
         Ok(session(&record))
     }
 
-    /// The row, where it is the session's own; see [`Heartbeat::confirmed_at`].
-    async fn own_row(&self, id: &RecordId, heartbeat: &Heartbeat) -> Result<Session, StoreError> {
-        let row = self.get(id).await?;
+    /// The row, and when everything was ended, where that has not been written into it yet.
+    async fn read(&self, id: &RecordId) -> Result<(Session, Option<Timestamp>), StoreError> {
+        let id = id.as_str().parse()?;
+        let (record, not_before) = tokio::join!(self.table.get(&id), self.read_not_before());
+        Ok(session(&record?).closed_by(not_before))
+    }
+
+    /// The same, where the row is the session's own; see [`Heartbeat::confirmed_at`].
+    async fn own_row(
+        &self,
+        id: &RecordId,
+        heartbeat: &Heartbeat,
+    ) -> Result<(Session, Option<Timestamp>), StoreError> {
+        let (row, closed_at) = self.read(id).await?;
         if row.start <= heartbeat.confirmed_at {
-            Ok(row)
+            Ok((row, closed_at))
         } else {
             Err(StoreError::NotFound)
         }
+    }
+
+    /// When everything was last ended, not older than [`NOT_BEFORE_AGE`]. Where it cannot be read,
+    /// what was known before: an outage throws nobody out.
+    async fn read_not_before(&self) -> Option<Timestamp> {
+        let known = self.known_not_before();
+        if known
+            .read_at
+            .is_some_and(|read_at| read_at.elapsed() < NOT_BEFORE_AGE)
+        {
+            return known.moment;
+        }
+        let newest = Query::new()
+            .filter(Filter::eq(EMAIL, EVERYONE))
+            .descending(START)
+            .page_size(1);
+        match self.table.list(&newest).await {
+            Ok(page) => {
+                let moment = page.records.first().map(|record| session(record).start);
+                self.remember_not_before(NotBefore {
+                    moment,
+                    read_at: Some(Instant::now()),
+                });
+                moment
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = error.to_string(),
+                    "whether everything was ended could not be read"
+                );
+                known.moment
+            }
+        }
+    }
+
+    /// One by one, those that are still there.
+    async fn update_those_there(
+        &self,
+        changes: &[(crate::nocodb::RecordId, Map<String, Value>)],
+    ) -> Result<Vec<Record>, Error> {
+        let mut rows = Vec::new();
+        for (id, cells) in changes {
+            match self.table.update(id, cells).await {
+                Ok(row) => rows.push(row),
+                Err(Error::RecordNotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// One page of visits, in the order they began.
+    async fn page(&self, query: Query, number: u32) -> Result<SessionPage, StoreError> {
+        let query = query
+            .ascending(START)
+            .page_size(PAGE_SIZE.into())
+            .page(number + 1);
+        let page = self.table.list(&query).await?;
+        Ok(SessionPage {
+            sessions: page
+                .records
+                .iter()
+                .filter(|record| is_visit(record))
+                .map(session)
+                .collect(),
+            has_more: page.has_more,
+        })
+    }
+
+    fn known_not_before(&self) -> NotBefore {
+        *self
+            .not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_not_before(&self, known: NotBefore) {
+        *self
+            .not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// Once for each process: the table is checked by what it answers, so that no start-up has to
@@ -86,9 +194,17 @@ impl NocoDbStore {
 
 #[async_trait]
 impl Store for NocoDbStore {
-    async fn create(&self, email: &Email, start: Timestamp) -> Result<RecordId, StoreError> {
+    async fn create(
+        &self,
+        email: &Email,
+        start: Timestamp,
+        consent: Option<&str>,
+    ) -> Result<RecordId, StoreError> {
         let start = start.to_string();
-        let cells = json!({ EMAIL: email.as_str(), START: start, LAST_SEEN: start });
+        let mut cells = json!({ EMAIL: email.as_str(), START: start, LAST_SEEN: start });
+        if let Some(version) = consent {
+            cells[CONSENT] = json!(version);
+        }
         let record = self.table.create(&cells).await?;
         self.warn_of_missing_reason(&record);
         // Unknown columns are dropped without an error: a table without one of these would let
@@ -113,14 +229,16 @@ impl Store for NocoDbStore {
     /// and the last seen of an ended session is put back.
     async fn heartbeat(&self, id: &RecordId, heartbeat: &Heartbeat) -> Result<Session, StoreError> {
         let stored = if heartbeat.is_late {
-            Some(self.own_row(id, heartbeat).await?)
+            Some(self.own_row(id, heartbeat).await?.0)
         } else {
             None
         };
         let figures = stored
             .as_ref()
             .map_or_else(|| heartbeat.figures.clone(), |row| row.fold(heartbeat));
-        let row = self.patch(id, &figure_cells(&figures)).await?;
+        let cells = figure_cells(&figures);
+        let (row, not_before) = tokio::join!(self.patch(id, &cells), self.read_not_before());
+        let (row, closed_at) = row?.closed_by(not_before);
         if row.start > heartbeat.confirmed_at {
             // Another session's: its start is all that is known of it now, until its own next
             // heartbeat says more.
@@ -136,7 +254,7 @@ impl Store for NocoDbStore {
         let was_open = stored
             .as_ref()
             .is_none_or(|stored| stored.end_reason.is_none());
-        if row.end_reason.is_none() || !was_open {
+        if row.end_reason.is_none() || (!was_open && closed_at.is_none()) {
             return Ok(row);
         }
         let known = Session {
@@ -156,14 +274,15 @@ impl Store for NocoDbStore {
         let active_seconds = truth
             .active_seconds
             .filter(|_| heartbeat.figures.active_seconds.is_some());
-        self.patch(
-            id,
-            &figure_cells(&Figures {
-                active_seconds,
-                ..truth
-            }),
-        )
-        .await
+        let mut cells = figure_cells(&Figures {
+            active_seconds,
+            ..truth
+        });
+        if let Some(moment) = closed_at {
+            cells.extend(ending_cells(EndReason::Revoked, moment));
+        }
+        // A table without the column for reasons does not say it back.
+        Ok(self.patch(id, &cells).await?.closed_by(closed_at).0)
     }
 
     async fn end(
@@ -173,72 +292,115 @@ impl Store for NocoDbStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Ended, StoreError> {
-        let stored = self.own_row(id, heartbeat).await?;
+        let (stored, closed_at) = self.own_row(id, heartbeat).await?;
         let already = stored.end_reason.is_some();
         let mut cells = figure_cells(&stored.fold(heartbeat));
-        if !already {
+        if let Some(moment) = closed_at {
+            cells.extend(ending_cells(EndReason::Revoked, moment));
+        } else if !already {
             cells.extend(ending_cells(reason, now));
         }
         Ok(Ended {
-            session: self.patch(id, &cells).await?,
+            session: self.patch(id, &cells).await?.closed_by(closed_at).0,
             already,
         })
     }
 
-    async fn end_all(
+    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+        let open = Filter::blank(END_REASON).and(Filter::at_or_after(START, since.to_jiff()));
+        let filter = match email {
+            Some(email) => open.and(Filter::eq(EMAIL, email)),
+            None => open,
+        };
+        self.page(Query::new().filter(filter), 0).await
+    }
+
+    async fn end_many(
         &self,
-        email: &str,
-        reason: EndReason,
-        limits: &Limits,
+        endings: &[(RecordId, EndReason)],
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        // No token outlives the lifetime, so older rows are not open, whatever they say.
-        let newest_dead = now.minus(limits.lifetime);
-        let recent =
-            Filter::eq(EMAIL, email).and(Filter::at_or_after(START, newest_dead.to_jiff()));
-        let mut pages = self.table.pages(
-            Query::new()
-                .filter(recent)
-                .ascending(START)
-                .page_size(PAGE_SIZE.into()),
-        );
-        let mut endings = Vec::new();
-        while let Some(records) = pages.next().await? {
-            for record in records {
-                let session = session(&record);
-                if session.end_reason.is_none() {
-                    let reason = session.reason_when_ended_with(reason, limits, now);
-                    endings.push((record.id, ending_cells(reason, now)));
-                }
+    ) -> Result<(), StoreError> {
+        let changes = endings
+            .iter()
+            .map(|(id, reason)| Ok((id.as_str().parse()?, ending_cells(*reason, now))))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let rows = match self.table.update_many(&changes).await {
+            // One of ten is gone, and none of the ten was changed.
+            Err(Error::RecordNotFound) => self.update_those_there(&changes).await?,
+            result => result?,
+        };
+        // A column that is not there is dropped without an error: whoever asks for open sessions
+        // again would be given the same ones for ever.
+        match rows.iter().find(|row| !row.fields.contains_key(END_REASON)) {
+            Some(row) => {
+                self.warn_of_missing_reason(row);
+                Err(StoreError::NocoDb(Error::TableNotFound))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn end_everything(&self, now: Timestamp) -> Result<(), StoreError> {
+        let moment = now.to_string();
+        let mut cells = ending_cells(EndReason::Revoked, now);
+        for (column, value) in [(EMAIL, EVERYONE), (START, &moment), (LAST_SEEN, &moment)] {
+            cells.insert(column.to_owned(), json!(value));
+        }
+        self.table.create(&cells).await?;
+        self.remember_not_before(NotBefore {
+            moment: self.known_not_before().moment.max(Some(now)),
+            // Another row may hold a later moment.
+            read_at: None,
+        });
+        Ok(())
+    }
+
+    async fn not_before(&self) -> Option<Timestamp> {
+        self.known_not_before().moment
+    }
+
+    async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
+        let query = Query::new()
+            .filter(Filter::before(LAST_SEEN, moment.to_jiff()))
+            .ascending(LAST_SEEN)
+            .page_size(PAGE_SIZE.into());
+        let page = self.table.list(&query).await?;
+        Ok(page
+            .records
+            .iter()
+            .map(|record| RecordId::new(record.id.as_str()))
+            .collect())
+    }
+
+    async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError> {
+        let ids = ids
+            .iter()
+            .map(|id| id.as_str().parse())
+            .collect::<Result<Vec<_>, Error>>()?;
+        match self.table.delete(&ids).await {
+            Err(Error::RecordNotFound) => {}
+            result => return Ok(result?),
+        }
+        // One of ten was gone already, and none of the ten was deleted.
+        for id in ids {
+            match self.table.delete(&[id]).await {
+                Ok(()) | Err(Error::RecordNotFound) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        self.table.update_many(&endings).await?;
-        Ok(endings.len())
+        Ok(())
     }
 
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
-        let record = self.table.get(&id.as_str().parse()?).await?;
-        Ok(session(&record))
+        Ok(self.read(id).await?.0)
     }
 
     async fn list(&self, email: Option<&Email>, page: u32) -> Result<SessionPage, StoreError> {
-        let mut query = Query::new()
-            .ascending(START)
-            .page_size(PAGE_SIZE.into())
-            .page(page + 1);
-        if let Some(email) = email {
-            query = query.filter(Filter::eq(EMAIL, email.as_str()));
-        }
-        let page = self.table.list(&query).await?;
-        Ok(SessionPage {
-            sessions: page
-                .records
-                .iter()
-                .filter(|record| is_visit(record))
-                .map(session)
-                .collect(),
-            has_more: page.has_more,
-        })
+        let query = match email {
+            Some(email) => Query::new().filter(Filter::eq(EMAIL, email.as_str())),
+            None => Query::new(),
+        };
+        self.page(query, page).await
     }
 }
 
@@ -266,7 +428,8 @@ fn ending_cells(reason: EndReason, now: Timestamp) -> Map<String, Value> {
     .collect()
 }
 
-/// A row without any time is one that an owner added by hand and left empty: nobody's visit.
+/// A row without any time is one that an owner added by hand and left empty: nobody's visit. Nor is
+/// the row that ends everything.
 fn is_visit(record: &Record) -> bool {
     let has = |column: &str| {
         record
@@ -274,7 +437,8 @@ fn is_visit(record: &Record) -> bool {
             .get(column)
             .is_some_and(|cell| !cell.is_null())
     };
-    has(START) || has(LAST_SEEN)
+    let is_everyone = record.fields.get(EMAIL).and_then(Value::as_str) == Some(EVERYONE);
+    (has(START) || has(LAST_SEEN)) && !is_everyone
 }
 
 /// Reads a row as an owner may have left it: a cell that cannot be read counts as empty, and a

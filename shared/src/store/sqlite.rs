@@ -12,9 +12,10 @@ use rusqlite::{
     Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params,
 };
 
+use super::columns::EVERYONE;
 use super::{Ended, PAGE_SIZE, SessionPage, Store, StoreError};
 use crate::email::Email;
-use crate::session::{EndReason, Heartbeat, Limits, RecordId, Session};
+use crate::session::{EndReason, Heartbeat, RecordId, Session};
 use crate::timestamp::Timestamp;
 
 /// Longer than any transaction of ours takes, shorter than a visitor waits.
@@ -32,9 +33,17 @@ const SCHEMA: &str = "
         endedAt          TEXT,
         activeSeconds    INTEGER,
         currentPage      TEXT,
-        pages            TEXT
+        pages            TEXT,
+        consentVersion   TEXT
     );
-    CREATE INDEX IF NOT EXISTS emailAccess_by_email ON emailAccess (emailOfAccessor, sessionStartTime);";
+    CREATE INDEX IF NOT EXISTS emailAccess_by_email ON emailAccess (emailOfAccessor, sessionStartTime);
+    CREATE INDEX IF NOT EXISTS emailAccess_by_start ON emailAccess (sessionStartTime);";
+
+/// Columns that came after the first release, for files that were made before.
+const ADDED: [(&str, &str); 1] = [("consentVersion", "TEXT")];
+
+/// Neither ended nor of the row that ends everything.
+const IS_OPEN: &str = "trim(coalesce(endReason, '')) = '' AND emailOfAccessor <> 'everyone'";
 
 /// Sessions in a SQLite file.
 #[derive(Clone)]
@@ -59,6 +68,7 @@ impl SqliteStore {
         // moments: worth ten times the writes.
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.execute_batch(SCHEMA)?;
+        add_columns(&connection)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
         })
@@ -89,11 +99,17 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn create(&self, email: &Email, start: Timestamp) -> Result<RecordId, StoreError> {
+    async fn create(
+        &self,
+        email: &Email,
+        start: Timestamp,
+        consent: Option<&str>,
+    ) -> Result<RecordId, StoreError> {
         let (email, start) = (email.as_str().to_owned(), start.to_string());
+        let consent = consent.map(str::to_owned);
         self.transaction(move |db| {
-            let insert = "INSERT INTO emailAccess (emailOfAccessor, sessionStartTime, sessionEndTime) VALUES (:email, :start, :start)";
-            db.execute(insert, named_params! { ":email": email, ":start": start })?;
+            let insert = "INSERT INTO emailAccess (emailOfAccessor, sessionStartTime, sessionEndTime, consentVersion) VALUES (:email, :start, :start, :consent)";
+            db.execute(insert, named_params! { ":email": email, ":start": start, ":consent": consent })?;
             Ok(RecordId::new(db.last_insert_rowid().to_string()))
         })
         .await
@@ -126,26 +142,70 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn end_all(
-        &self,
-        email: &str,
-        reason: EndReason,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        let (email, limits) = (email.to_owned(), *limits);
+    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+        let email = email.map(str::to_owned);
         self.transaction(move |db| {
-            // No token outlives the lifetime, so older rows are not open, whatever they say.
-            let select = "SELECT * FROM emailAccess WHERE emailOfAccessor = :email AND sessionStartTime >= :oldest ORDER BY id";
-            let oldest = now.minus(limits.lifetime).to_string();
-            let sessions = db.prepare_cached(select)?.query_map(named_params! { ":email": email, ":oldest": oldest }, session)?.collect::<Result<Vec<_>, _>>()?;
-            let open = sessions.iter().filter(|session| session.end_reason.is_none());
-            let mut ended = 0;
-            for session in open {
-                write_ending(db, &session.id, session.reason_when_ended_with(reason, &limits, now), now)?;
-                ended += 1;
+            let select = format!(
+                "SELECT * FROM emailAccess
+                WHERE {IS_OPEN} AND sessionStartTime >= :since AND (:email IS NULL OR emailOfAccessor = :email)
+                ORDER BY sessionStartTime, id LIMIT :limit"
+            );
+            let values = named_params! { ":email": email, ":since": since.to_string(), ":limit": PAGE_SIZE + 1 };
+            page(db, &select, values)
+        })
+        .await
+    }
+
+    async fn end_many(
+        &self,
+        endings: &[(RecordId, EndReason)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let endings = endings.to_vec();
+        self.transaction(move |db| {
+            for (id, reason) in &endings {
+                write_ending(db, id, *reason, now)?;
             }
-            Ok(ended)
+            Ok(())
+        })
+        .await
+    }
+
+    async fn end_everything(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.transaction(move |db| {
+            let insert = "INSERT INTO emailAccess (emailOfAccessor, sessionStartTime, sessionEndTime, endReason, endedAt)
+                 VALUES (:everyone, :now, :now, :reason, :now)";
+            db.execute(insert, named_params! { ":everyone": EVERYONE, ":now": now.to_string(), ":reason": EndReason::Revoked.as_str() })?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn not_before(&self) -> Option<Timestamp> {
+        self.transaction(not_before).await.unwrap_or_default()
+    }
+
+    async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
+        self.transaction(move |db| {
+            let select = "SELECT id FROM emailAccess WHERE sessionEndTime < :moment ORDER BY sessionEndTime LIMIT :limit";
+            let values = named_params! { ":moment": moment.to_string(), ":limit": PAGE_SIZE };
+            let mut select = db.prepare_cached(select)?;
+            let ids = select.query_map(values, |row| row.get::<_, i64>("id"))?;
+            Ok(ids
+                .map(|id| id.map(|id| RecordId::new(id.to_string())))
+                .collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError> {
+        let ids = ids.to_vec();
+        self.transaction(move |db| {
+            let mut delete = db.prepare_cached("DELETE FROM emailAccess WHERE id = :id")?;
+            for id in &ids {
+                delete.execute(named_params! { ":id": id.as_str() })?;
+            }
+            Ok(())
         })
         .await
     }
@@ -155,34 +215,69 @@ impl Store for SqliteStore {
         self.transaction(move |db| read(db, &id)).await
     }
 
-    async fn list(&self, email: Option<&Email>, page: u32) -> Result<SessionPage, StoreError> {
+    async fn list(&self, email: Option<&Email>, number: u32) -> Result<SessionPage, StoreError> {
         let email = email.map(|email| email.as_str().to_owned());
         self.transaction(move |db| {
-            let select =
-                "SELECT * FROM emailAccess WHERE :email IS NULL OR emailOfAccessor = :email
+            let select = "SELECT * FROM emailAccess
+                WHERE emailOfAccessor <> 'everyone' AND (:email IS NULL OR emailOfAccessor = :email)
                 ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset";
-            let offset = i64::from(page) * i64::from(PAGE_SIZE);
-            // One more than a page tells whether another follows.
+            let offset = i64::from(number) * i64::from(PAGE_SIZE);
             let values =
                 named_params! { ":email": email, ":limit": PAGE_SIZE + 1, ":offset": offset };
-            let mut sessions = db
-                .prepare_cached(select)?
-                .query_map(values, session)?
-                .collect::<Result<Vec<_>, _>>()?;
-            let has_more = sessions.len() > usize::from(PAGE_SIZE);
-            sessions.truncate(PAGE_SIZE.into());
-            Ok(SessionPage { sessions, has_more })
+            page(db, select, values)
         })
         .await
     }
 }
 
+/// One page of what a query selects, whose limit is one more than a page: that tells whether
+/// another follows.
+fn page(
+    db: &Transaction<'_>,
+    select: &str,
+    values: &[(&str, &dyn rusqlite::ToSql)],
+) -> Result<SessionPage, StoreError> {
+    let mut select = db.prepare_cached(select)?;
+    let sessions = select.query_map(values, session)?;
+    let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+    let has_more = sessions.len() > usize::from(PAGE_SIZE);
+    sessions.truncate(PAGE_SIZE.into());
+    Ok(SessionPage { sessions, has_more })
+}
+
+fn add_columns(connection: &Connection) -> Result<(), rusqlite::Error> {
+    for (column, kind) in ADDED {
+        if !connection.column_exists(None, "emailAccess", column)? {
+            connection.execute_batch(&format!(
+                "ALTER TABLE emailAccess ADD COLUMN {column} {kind}"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// See [`Store::end_everything`].
+fn not_before(db: &Transaction<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let mut select = db.prepare_cached(
+        "SELECT max(sessionStartTime) FROM emailAccess WHERE emailOfAccessor = :everyone",
+    )?;
+    let newest: Option<String> =
+        select.query_row(named_params! { ":everyone": EVERYONE }, |row| row.get(0))?;
+    Ok(newest.and_then(|moment| moment.parse().ok()))
+}
+
+/// Reads a row, after writing into it that everything was ended, where that is so.
 fn read(db: &Transaction<'_>, id: &RecordId) -> Result<Session, StoreError> {
     let mut select = db.prepare_cached("SELECT * FROM emailAccess WHERE id = :id")?;
-    select
+    let row = select
         .query_row(named_params! { ":id": id.as_str() }, session)
         .optional()?
-        .ok_or(StoreError::NotFound)
+        .ok_or(StoreError::NotFound)?;
+    let (row, closed_at) = row.closed_by(not_before(db)?);
+    if let Some(moment) = closed_at {
+        write_ending(db, id, EndReason::Revoked, moment)?;
+    }
+    Ok(row)
 }
 
 /// Folds a heartbeat into its row and returns the row as it stands then.
@@ -205,6 +300,7 @@ fn fold(db: &Transaction<'_>, id: &RecordId, heartbeat: &Heartbeat) -> Result<Se
     read(db, id)
 }
 
+/// Writes a reason where there is none: the first one stays.
 fn write_ending(
     db: &Transaction<'_>,
     id: &RecordId,
@@ -212,7 +308,8 @@ fn write_ending(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut update = db.prepare_cached(
-        "UPDATE emailAccess SET endReason = :reason, endedAt = :now WHERE id = :id",
+        "UPDATE emailAccess SET endReason = :reason, endedAt = :now
+         WHERE id = :id AND trim(coalesce(endReason, '')) = ''",
     )?;
     update.execute(
         named_params! { ":reason": reason.as_str(), ":now": now.to_string(), ":id": id.as_str() },

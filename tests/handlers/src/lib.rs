@@ -18,7 +18,7 @@ use http::{Request, StatusCode};
 use serde_json::Value;
 use shared::app::App;
 use shared::email::Email;
-use shared::session::{EndReason, Heartbeat, Limits, RecordId, Session};
+use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
 use shared::store::{Ended, SessionPage, Store, StoreError};
@@ -54,8 +54,13 @@ impl Switchable {
 
 #[async_trait]
 impl Store for Switchable {
-    async fn create(&self, email: &Email, start: Timestamp) -> Result<RecordId, StoreError> {
-        self.reach()?.create(email, start).await
+    async fn create(
+        &self,
+        email: &Email,
+        start: Timestamp,
+        consent: Option<&str>,
+    ) -> Result<RecordId, StoreError> {
+        self.reach()?.create(email, start, consent).await
     }
     async fn heartbeat(&self, id: &RecordId, heartbeat: &Heartbeat) -> Result<Session, StoreError> {
         self.reach()?.heartbeat(id, heartbeat).await
@@ -69,14 +74,27 @@ impl Store for Switchable {
     ) -> Result<Ended, StoreError> {
         self.reach()?.end(id, heartbeat, reason, now).await
     }
-    async fn end_all(
+    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+        self.reach()?.open(email, since).await
+    }
+    async fn end_many(
         &self,
-        email: &str,
-        reason: EndReason,
-        limits: &Limits,
+        endings: &[(RecordId, EndReason)],
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        self.reach()?.end_all(email, reason, limits, now).await
+    ) -> Result<(), StoreError> {
+        self.reach()?.end_many(endings, now).await
+    }
+    async fn end_everything(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.reach()?.end_everything(now).await
+    }
+    async fn not_before(&self) -> Option<Timestamp> {
+        self.reach().ok()?.not_before().await
+    }
+    async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
+        self.reach()?.seen_before(moment).await
+    }
+    async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError> {
+        self.reach()?.delete(ids).await
     }
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
         self.reach()?.get(id).await
@@ -91,13 +109,31 @@ pub struct Site {
     app: App,
     /// The store, to break it.
     pub store: Arc<Switchable>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Site {
     /// A site with these settings besides the necessary ones.
     #[must_use]
     pub fn new(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+        let store = Arc::new(Switchable {
+            inner,
+            is_down: AtomicBool::new(false),
+            delay: AtomicU64::new(0),
+            calls: AtomicUsize::new(0),
+        });
+        Self::over(store, Arc::new(folder), settings)
+    }
+
+    /// The same site and store with other settings.
+    #[must_use]
+    pub fn restarted(&self, settings: &[(&str, &str)]) -> Self {
+        Self::over(Arc::clone(&self.store), Arc::clone(&self.folder), settings)
+    }
+
+    fn over(store: Arc<Switchable>, folder: Arc<TempDir>, settings: &[(&str, &str)]) -> Self {
         let necessary = [
             (
                 "SESSION_KEYS",
@@ -110,21 +146,13 @@ impl Site {
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::read(&all.collect::<Variables>()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let inner = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
-        let store = Arc::new(Switchable {
-            inner,
-            is_down: AtomicBool::new(false),
-            delay: AtomicU64::new(0),
-            calls: AtomicUsize::new(0),
-        });
         Self {
             app: App {
                 settings: Arc::new(settings),
                 store: Arc::clone(&store) as Arc<dyn Store>,
             },
             store,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -135,6 +163,16 @@ impl Site {
             site: self,
             cookies: BTreeMap::new(),
         }
+    }
+
+    /// The owner's program asks for something, with this token.
+    pub async fn owner(&self, token: &str, path: &str, body: &str, now: Timestamp) -> Answer {
+        let authorization = format!("Bearer {token}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", authorization.as_str()),
+        ];
+        self.browser().send("POST", path, &headers, body, now).await
     }
 
     /// Switches the store off or on.
@@ -195,6 +233,15 @@ pub struct Answer {
 }
 
 impl Browser<'_> {
+    /// The same browser, after the site was started again.
+    #[must_use]
+    pub fn at<'a>(&self, site: &'a Site) -> Browser<'a> {
+        Browser {
+            site,
+            cookies: self.cookies.clone(),
+        }
+    }
+
     /// Sends a request, given as method, path, headers and body, at a moment.
     pub async fn send(
         &mut self,
@@ -224,6 +271,7 @@ impl Browser<'_> {
         let response = match path.split('?').next().unwrap() {
             "/api/verify-temp-access" => verify_access::handle(app, request, now).await,
             "/api/logout" | "/logout" => logout::handle(app, request, now).await,
+            path if path.starts_with("/api/sessions/") => sessions::handle(app, request, now).await,
             _ => heartbeat::handle(app, request, now).await,
         };
         self.keep_cookies(&response);

@@ -1,0 +1,79 @@
+//! What an auditor asks the log for: one line for each security event (OWASP ASVS 5.0 16.2 and
+//! 16.3), with fields by fixed names.
+//!
+//! `record` is the row's id: it joins the lines of one session and, for whoever may read the table,
+//! leads to the visitor. Nothing that identifies anybody stands in a line by itself: no email, no
+//! token, no code and no network address. Fields are written as JSON on Lambda and as debug strings
+//! by `serve`, so what somebody sends cannot make a line of its own.
+
+use crate::session::{EndReason, RecordId};
+
+/// A visitor was let in.
+pub fn issued(record: &RecordId) {
+    tracing::info!(
+        event = "issued",
+        record = record.as_str(),
+        "session started"
+    );
+}
+
+/// The store confirmed a session, whose token was renewed.
+pub fn renewed(record: &RecordId) {
+    tracing::info!(
+        event = "renewed",
+        record = record.as_str(),
+        "session renewed"
+    );
+}
+
+/// A reason was written into a row.
+pub fn ended(record: &RecordId, reason: EndReason) {
+    tracing::info!(event = "ended", record = record.as_str(), %reason, "session ended");
+}
+
+/// Several rows at once got a reason.
+pub fn ended_many(count: usize, reason: EndReason) {
+    if count > 0 {
+        tracing::info!(event = "ended", count, %reason, "sessions ended");
+    }
+}
+
+/// The owner ended all sessions that there are.
+pub fn ended_everything() {
+    tracing::info!(event = "ended-everything", "every session was ended");
+}
+
+/// Somebody without an open session was turned away. `record` is known where the token is ours.
+pub fn refused(record: Option<&RecordId>, reason: &str) {
+    tracing::info!(
+        event = "refused",
+        record = record.map(RecordId::as_str),
+        reason,
+        "refused: no open session"
+    );
+}
+
+/// Somebody was not let in at the gate.
+pub fn denied(reason: &str) {
+    tracing::warn!(event = "denied", reason, "refused at the gate");
+}
+
+/// Somebody asked too often. `limit` names what for.
+pub fn limited(limit: &str) {
+    tracing::warn!(event = "limited", limit, "too many requests");
+}
+
+/// Another site's page tried to act in a visitor's name.
+pub fn cross_site(path: &str) {
+    tracing::warn!(event = "cross-site", path, "cross-site request refused");
+}
+
+/// Somebody showed a wrong owner's token, or none.
+pub fn not_the_owner() {
+    tracing::warn!(event = "not-the-owner", "refused: not the owner's token");
+}
+
+/// Rows were deleted, at the owner's word or by age.
+pub fn erased(count: usize, because: &str) {
+    tracing::info!(event = "erased", count, because, "rows deleted");
+}
