@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, HOST, HeaderValue};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Error, LambdaEvent, Service, lambda_runtime, service_fn};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use url::Url;
 
 use crate::app::{App, StartError};
@@ -23,26 +23,29 @@ const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'
 
 /// Runs a handler until the sandbox is taken away.
 ///
-/// Secrets are read once, before the first request. Where that fails, the function answers `503`
-/// and tries again with the next request, instead of crashing in a loop; a bad setting stops it
-/// with one line that names it.
+/// Secrets are read before the first request, and again when they are older than
+/// [`SECRETS_MAX_AGE_SECONDS`](crate::settings::Settings::secrets_max_age), so that a key or a token
+/// can be replaced without a deployment. Where they cannot be read at the start, the function
+/// answers `503` and tries again with the next request, instead of crashing in a loop; later it goes
+/// on with those it has. A bad setting stops it with one line that names it.
 pub async fn run<Handler, Answer>(handler: Handler) -> ExitCode
 where
     Handler: Fn(App, Request, Timestamp) -> Answer + Send + Sync,
     Answer: Future<Output = Response> + Send,
 {
     start_log();
-    let app = OnceCell::new();
+    let app = Mutex::new(None);
     // Whatever else prevents a start may have passed when the first request comes.
-    if let Err(InitError::Start(_)) = initialised(&app).await {
+    if let Err(InitError::Start(_)) = current(&app, Timestamp::now()).await {
         return ExitCode::FAILURE;
     }
     let (app, handler) = (&app, &handler);
     let answer = move |event: lambda_http::Request| async move {
         let (parts, body) = event.into_parts();
         let request = Request::from_parts(parts, bytes(body));
-        let response = match initialised(app).await {
-            Ok(app) => handler(app.clone(), request, Timestamp::now()).await,
+        let now = Timestamp::now();
+        let response = match current(app, now).await {
+            Ok(app) => handler(app, request, Timestamp::now()).await,
             Err(_) => not_started(),
         };
         Ok::<_, Error>(response.map(text))
@@ -118,30 +121,76 @@ impl From<SecretsError> for InitError {
     }
 }
 
-async fn initialised(app: &OnceCell<App>) -> Result<&App, InitError> {
-    let result = app.get_or_try_init(|| start(Variables::from_env())).await;
-    if let Err(error) = &result {
-        tracing::error!(error = error.to_string(), "the function cannot start");
-    }
-    result
+/// What a sandbox keeps from one request to the next.
+struct Current {
+    app: App,
+    /// What the app was made of.
+    variables: Variables,
+    connections: Connections,
+    read_at: Timestamp,
 }
 
-/// Connects to `NocoDB` while SSM is asked: the token is needed only for the first call. Init runs
-/// with more of the processor than a small function has later, when a TLS handshake can take
-/// hundreds of milliseconds.
-async fn start(variables: Variables) -> Result<App, InitError> {
-    let Some(url) = variables.get("NOCODB_URL") else {
-        return Err(StartError::from(no_store()).into());
-    };
-    let connections = Connections::new().map_err(StartError::from)?;
-    let opening = async {
-        // What is no address is refused with the other settings.
-        if let Ok(url) = url.parse::<Url>() {
-            connections.open(&url).await;
+impl Current {
+    /// Connects to `NocoDB` while SSM is asked: the token is needed only for the first call. Init
+    /// runs with more of the processor than a small function has later, when a TLS handshake can
+    /// take hundreds of milliseconds.
+    async fn start(now: Timestamp) -> Result<Self, InitError> {
+        let variables = Variables::from_env();
+        let Some(url) = variables.get("NOCODB_URL") else {
+            return Err(StartError::from(no_store()).into());
+        };
+        let connections = Connections::new().map_err(StartError::from)?;
+        let opening = async {
+            // What is no address is refused with the other settings.
+            if let Ok(url) = url.parse::<Url>() {
+                connections.open(&url).await;
+            }
+        };
+        let (variables, ()) = tokio::join!(ssm::resolve(&variables), opening);
+        let variables = variables?;
+        Ok(Self {
+            app: App::start_over(&variables, Some(connections.clone()))?,
+            variables,
+            connections,
+            read_at: now,
+        })
+    }
+
+    /// Reads the secrets anew. Whatever goes wrong, those that are known still serve: an outage of
+    /// SSM throws nobody out.
+    async fn refresh(&mut self, now: Timestamp) -> Result<(), InitError> {
+        self.read_at = now;
+        let variables = ssm::resolve(&Variables::from_env()).await?;
+        if variables != self.variables {
+            self.app = App::start_over(&variables, Some(self.connections.clone()))?;
+            self.variables = variables;
+            tracing::info!("the secrets have changed");
         }
-    };
-    let (variables, ()) = tokio::join!(ssm::resolve(&variables), opening);
-    Ok(App::start_over(&variables?, Some(connections))?)
+        Ok(())
+    }
+}
+
+async fn current(kept: &Mutex<Option<Current>>, now: Timestamp) -> Result<App, InitError> {
+    let mut kept = kept.lock().await;
+    if let Some(current) = kept.as_mut() {
+        if now.since(current.read_at) >= current.app.settings.secrets_max_age
+            && let Err(error) = current.refresh(now).await
+        {
+            let error = error.to_string();
+            tracing::error!(
+                error,
+                "the secrets could not be read anew; those known still serve"
+            );
+        }
+        return Ok(current.app.clone());
+    }
+    match Current::start(now).await {
+        Ok(current) => Ok(kept.insert(current).app.clone()),
+        Err(error) => {
+            tracing::error!(error = error.to_string(), "the function cannot start");
+            Err(error)
+        }
+    }
 }
 
 fn no_store() -> SettingError {

@@ -110,6 +110,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `FRESH_SECONDS`.
     pub fresh_seconds: u64,
+    /// `SECRETS_MAX_AGE_SECONDS`: after how long a function reads its secrets anew.
+    pub secrets_max_age: u64,
     /// `EVERYWHERE_ON`.
     pub everywhere_on: EverywhereOn,
     /// `ALLOWED_ORIGINS`: other origins whose pages may call the API.
@@ -176,6 +178,7 @@ impl Settings {
             retention_days: retention_days(variables)?,
             limits: limits(variables)?,
             fresh_seconds: variables.seconds("FRESH_SECONDS", 60)?,
+            secrets_max_age: variables.seconds("SECRETS_MAX_AGE_SECONDS", 300)?,
             everywhere_on: everywhere_on(variables)?,
             allowed_origins: allowed_origins(variables)?,
             cookies: CookiePolicy {

@@ -130,6 +130,30 @@ test("without a parameter it answers 503 and says which, and starts when the par
   assert.equal(errors(sandbox).length, 2);
 });
 
+test("a sandbox reads its secrets anew when they are old, and goes on with the known ones in an outage", async () => {
+  const sandbox = await started({ SECRETS_MAX_AGE_SECONDS: "1" });
+  /** @param {Awaited<ReturnType<typeof enter>>} answer */
+  const kid = (answer) => {
+    const [, token = ""] = /lastseen=([^;]*)/.exec(answer.cookies?.join() ?? "") ?? [];
+    return JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()).kid;
+  };
+  const older = () => new Promise((resolve) => setTimeout(resolve, 1100));
+  assert.equal(kid(await enter(sandbox)), "test");
+  await parameters.put(KEYS, `next:${randomBytes(32).toString("base64")},${sessionKeys}`);
+  await older();
+  assert.equal(kid(await enter(sandbox)), "next");
+  assert.equal(table.connections, 1, "NocoDB is not connected to anew");
+
+  for (const broken of ["shut", "bad"]) {
+    if (broken === "shut") parameters.door = "shut";
+    else await parameters.put(KEYS, "nonsense");
+    await older();
+    assert.equal(kid(await enter(sandbox)), "next", broken);
+    assert.match(errors(sandbox).at(-1)?.message, /those known still serve/);
+    parameters.door = "open";
+  }
+});
+
 test("without SSM it answers 503 with a short reason in the log, and recovers in the same sandbox", async () => {
   parameters.door = "shut";
   const sandbox = await started();

@@ -7,7 +7,7 @@ use super::{SettingError, wrong};
 
 /// The variables settings are read from. An empty value counts as unset, as templates pass what
 /// nobody filled in (except where empty means something: [`Variables::get_even_empty`]).
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Variables(HashMap<String, String>);
 
 impl Variables {
