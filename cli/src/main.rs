@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use shared::settings::Variables;
 
+mod connections;
 mod defaults;
 mod doctor;
 mod duration;

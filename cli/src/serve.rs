@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
 use shared::app::App;
 use shared::body::{BodyError, MAX_BODY_BYTES};
 use shared::settings::{StoreSettings, Variables};
@@ -22,7 +24,7 @@ use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::site::{self, Site};
-use crate::{CommandResult, keys};
+use crate::{CommandResult, connections, keys};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,8 +32,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_LOGGED_PATH: usize = 300;
 /// Old rows go within this of their time.
 const RETENTION_INTERVAL: Duration = Duration::from_hours(1);
-/// How long answers under way may take once the process is asked to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     start_log();
@@ -68,7 +68,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
         tokio::spawn(delete_old(app.clone(), days));
     }
     tracing::info!("listening on http://{local}");
-    serve(listener, router(app, site)).await?;
+    connections::serve(listener, router(app, site), stop_signal()).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -154,10 +154,18 @@ fn router(app: App, site: Site) -> Router {
         .with_state(app.clone());
     api.fallback(move |request| site::answer(app.clone(), site.clone(), request))
         .layer(TimeoutLayer::with_status_code(
-            http::StatusCode::REQUEST_TIMEOUT,
+            StatusCode::REQUEST_TIMEOUT,
             REQUEST_TIMEOUT,
         ))
+        .layer(map_response(keep_no_copy))
         .layer(from_fn(log))
+}
+
+/// Whatever made the answer, the time limit included.
+async fn keep_no_copy(mut response: Response) -> Response {
+    let cache = response.headers_mut().entry(CACHE_CONTROL);
+    cache.or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Hands a request to one of the functions, as the Lambda runtime would.
@@ -198,20 +206,7 @@ async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()> {
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async {
-        stop_signal().await;
-        tracing::info!("stopping: answers under way are finished first");
-        let _ = stopping.send(());
-    });
-    // A browser keeps its connection open; it is not waited for longer than any answer takes.
-    tokio::select! {
-        result = server => result,
-        () = async { let _ = stopped.await; tokio::time::sleep(STOP_TIMEOUT).await } => Ok(()),
-    }
-}
-
+/// Resolves when the process is asked to stop.
 async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
@@ -224,4 +219,5 @@ async fn stop_signal() {
     }
     #[cfg(not(unix))]
     drop(interrupt.await);
+    tracing::info!("stopping: answers under way are finished first");
 }

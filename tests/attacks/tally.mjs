@@ -20,16 +20,37 @@ export class Tally {
     test(sentence, async () => {
       const before = this.through.length;
       for (const one of typeof cases === "function" ? await cases() : cases) {
-        this.tried += 1;
-        try {
-          await attempt(one);
-        } catch (error) {
-          const name = JSON.stringify(one).slice(0, 160);
-          this.through.push(`${name}: ${error instanceof Error ? error.message : error}`);
-        }
+        await this.#try(one, attempt);
       }
       assert.deepEqual(this.through.slice(before), []);
     });
+  }
+
+  /**
+   * The same for attacks that take their time and do not disturb each other.
+   *
+   * @template Case
+   * @param {string} sentence
+   * @param {Case[]} cases
+   * @param {(one: Case) => unknown} attempt
+   */
+  holdsAtOnce(sentence, cases, attempt) {
+    test(sentence, async () => {
+      const before = this.through.length;
+      await Promise.all(cases.map((one) => this.#try(one, attempt)));
+      assert.deepEqual(this.through.slice(before), []);
+    });
+  }
+
+  /** @template Case @param {Case} one @param {(one: Case) => unknown} attempt */
+  async #try(one, attempt) {
+    this.tried += 1;
+    try {
+      await attempt(one);
+    } catch (error) {
+      const name = JSON.stringify(one).slice(0, 160);
+      this.through.push(`${name}: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   toString() {

@@ -19,6 +19,8 @@ const WRITTEN = new Date("2001-02-03T04:05:06Z");
 
 export const PAGE = "/portfolio/confidential/";
 export const FILE = "/portfolio/confidential/plan.svg";
+/** Anybody may have it, and no buffer holds it. */
+export const BIG_FILE = "/big.bin";
 export const HEARTBEAT = "/api/session-heartbeat";
 export const ENTER = "/api/verify-temp-access";
 export const LOGOUT = "/api/logout";
@@ -152,6 +154,7 @@ async function layOut(folder) {
     await cp(confidential, join(site, name), { recursive: true, preserveTimestamps: true });
   }
   await writeFile(join(folder, "outside.txt"), OUTSIDE);
+  await writeFile(join(site, BIG_FILE), Buffer.alloc(32 * 1024 * 1024));
   for (const name of [
     ".env",
     ".git/config",

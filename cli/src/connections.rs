@@ -1,0 +1,142 @@
+//! The connections of `lastseen serve`: how many there may be, how long they may take, and whose they
+//! are.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::{HeaderMap, HeaderValue, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+use tower::ServiceExt;
+
+/// Each may hold a socket and a file open, and many systems allow a process 1024 of both. One more
+/// is not refused: it waits in the system's queue until another ends.
+const MAX_CONNECTIONS: usize = 400;
+/// From the first wait for a request until the last of its headers. A connection that is kept open
+/// between requests waits for the next one no longer either.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a request's headers may take, and what of an answer waits to be sent. Times the
+/// connections, it bounds the memory.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// How long the other side may take none of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long answers under way may take once the process is asked to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between attempts where the system gives no connection, which lasts as long as others hold on.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Answers until `stop` resolves, and then finishes what is under way.
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_TIMEOUT)
+        .max_buf_size(MAX_BUFFER_BYTES);
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let (stream, peer, slot) = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
+            () = &mut stop => break,
+        };
+        let router = router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            add_peer(request.headers_mut(), peer.ip());
+            router.clone().oneshot(request)
+        });
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            // What goes wrong here is the other side's doing, and theirs to notice.
+            let _ = connection.await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    // A browser keeps its connection open; it is not waited for longer than any answer takes.
+    let _ = tokio::time::timeout(STOP_TIMEOUT, connections.shutdown()).await;
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    // Nobody closes the semaphore.
+    let slot = slots.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, slot),
+            Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+/// Adds the sender's address as the last one in `X-Forwarded-For`, as any proxy does: the entry from
+/// the right is the only one that the sender did not write.
+///
+/// All are put into one header, so that whoever reads only the first of several is not deceived.
+fn add_peer(headers: &mut HeaderMap, peer: IpAddr) {
+    let mut entries: Vec<&[u8]> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    // A socket that speaks both protocols shows IPv4 addresses as IPv6 ones.
+    let peer = peer.to_canonical().to_string();
+    entries.push(peer.as_bytes());
+    // Bytes that came in a header fit into one.
+    if let Ok(list) = HeaderValue::from_bytes(&entries.join(&b", "[..])) {
+        headers.insert(FORWARDED_FOR, list);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sender_is_the_last_of_those_a_request_was_forwarded_for() {
+        for (sent, peer, expected) in [
+            (&[][..], "192.0.2.7", "192.0.2.7"),
+            (&["203.0.113.9"], "192.0.2.7", "203.0.113.9, 192.0.2.7"),
+            (
+                &["127.0.0.1, 203.0.113.9", "10.0.0.1"],
+                "192.0.2.7",
+                "127.0.0.1, 203.0.113.9, 10.0.0.1, 192.0.2.7",
+            ),
+            (&[""], "192.0.2.7", ", 192.0.2.7"),
+            (&[], "2001:db8::7", "2001:db8::7"),
+            (&[], "::ffff:192.0.2.7", "192.0.2.7"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in sent {
+                headers.append(FORWARDED_FOR, HeaderValue::from_static(value));
+            }
+            add_peer(&mut headers, peer.parse().unwrap());
+            let all: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+            assert_eq!(all, [expected], "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_stays_in_front_of_the_sender() {
+        let mut headers = HeaderMap::new();
+        headers.append(FORWARDED_FOR, HeaderValue::from_bytes(b"\xff\t").unwrap());
+        add_peer(&mut headers, "192.0.2.7".parse().unwrap());
+        assert_eq!(headers[FORWARDED_FOR].as_bytes(), b"\xff\t, 192.0.2.7");
+    }
+}
