@@ -152,17 +152,21 @@ fn router(app: App, site: Site) -> Router {
             any(|State(app): State<App>, request| answer(app, request, unknown)),
         )
         .with_state(app.clone());
+    let is_https = app.settings.cookies.secure;
     api.fallback(move |request| site::answer(app.clone(), site.clone(), request))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             REQUEST_TIMEOUT,
         ))
-        .layer(map_response(keep_no_copy))
+        .layer(map_response(move |response| async move {
+            protect(response, is_https)
+        }))
         .layer(from_fn(log))
 }
 
 /// Whatever made the answer, the time limit included.
-async fn keep_no_copy(mut response: Response) -> Response {
+fn protect(mut response: Response, is_https: bool) -> Response {
+    web::protect(response.headers_mut(), is_https);
     let cache = response.headers_mut().entry(CACHE_CONTROL);
     cache.or_insert(HeaderValue::from_static("no-store"));
     response

@@ -203,11 +203,12 @@ fn no_store() -> SettingError {
 
 /// Without settings there is neither a gate to redirect to nor a cookie to renew.
 fn not_started() -> Response {
-    web::with_header(
-        web::unavailable(DEFAULT_RETRY_AFTER),
-        CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    )
+    let mut response = web::unavailable(DEFAULT_RETRY_AFTER);
+    let headers = response.headers_mut();
+    // Nor is it known whether this is https.
+    web::protect(headers, false);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Makes an address out of what a client sent for one. `lambda_http` panics where it is none (seen
