@@ -35,11 +35,12 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
-	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/*.test.mjs
+	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/serve.test.mjs
 	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
 	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
+	$(step) "tests: attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/attacks/watch.test.mjs
 
 bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md
 	$(step) "tools: system packages" tools/system

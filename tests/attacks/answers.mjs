@@ -4,6 +4,7 @@ import { ENTER, FILE, HEARTBEAT, LOGOUT, NAVIGATION, PAGE, REFRESH, SECRET } fro
 import { ask } from "./wire.mjs";
 
 /** @typedef {import("./target.mjs").Target} Target */
+/** @typedef {import("./target.mjs").Place} Place */
 /** @typedef {import("./tally.mjs").Tally} Tally */
 /**
  * @typedef {{ method?: string, path: string, type?: string, body?: string,
@@ -38,6 +39,10 @@ const PRIVATE = [
   { method: "POST", path: LOGOUT, type: JSON_TYPE, body: '{"reason":"x"}' },
   { method: "GET", path: "/logout" },
   { method: "GET", path: "/logout?reason=x", headers: NAVIGATION },
+];
+
+/** The same of what is protected. @type {Call[]} */
+const PROTECTED = [
   { method: "GET", path: PAGE },
   { method: "GET", path: FILE },
   { method: "HEAD", path: FILE },
@@ -82,8 +87,14 @@ const UNKEYED = [
   { origin: "https://evil.example" },
 ];
 
-/** @param {Tally} tally @param {() => Target} target */
-export function answers(tally, target) {
+/** What answers everybody the same who has no session. */
+const UNCHANGED = [HEARTBEAT, "/logout", `${REFRESH}?redirect=${PAGE}`, ENTER];
+
+/** @param {Tally} tally @param {() => Target} target @param {Place} place */
+export function answers(tally, target, { hasSite }) {
+  const asked = hasSite ? [...PRIVATE, ...PROTECTED] : PRIVATE;
+  const all = hasSite ? [...asked, ...PUBLIC] : asked;
+
   /** @param {Call} call @param {Record<string, string>} extra */
   const get = ({ method = "GET", path, type, body = "", headers }, extra = {}) =>
     ask(target().url, path, {
@@ -99,7 +110,7 @@ export function answers(tally, target) {
 
   tally.holds(
     "no answer of the API and nothing protected is kept by a browser or a cache",
-    PRIVATE.flatMap((call) => [
+    asked.flatMap((call) => [
       { call, visitor: false },
       { call, visitor: true },
     ]),
@@ -114,7 +125,7 @@ export function answers(tally, target) {
 
   tally.holds(
     "no answer is guessed to be of another type",
-    [...PRIVATE, ...PUBLIC].flatMap((call) => [
+    all.flatMap((call) => [
       { call, visitor: false },
       { call, visitor: true },
     ]),
@@ -132,7 +143,7 @@ export function answers(tally, target) {
 
   tally.holds(
     "no page can be framed by another site",
-    [...PRIVATE, ...PUBLIC].flatMap((call) => [
+    all.flatMap((call) => [
       { call, visitor: false },
       { call, visitor: true },
     ]),
@@ -151,12 +162,35 @@ export function answers(tally, target) {
   tally.holds(
     "nothing but the path and the cookie decides what an answer says",
     UNKEYED.flatMap((headers) =>
-      [PAGE, "/", "/access", "/logout"].map((path) => ({ path, headers })),
+      [...UNCHANGED, ...(hasSite ? [PAGE, "/", "/access"] : [])].map((path) => ({ path, headers })),
     ),
     async ({ path, headers }) => {
       const { head, body } = await get({ path, headers });
       assert.ok(!`${head}${body}`.includes("evil.example"), "it is repeated");
       assert.ok(!body.includes(SECRET), "it shows what is protected");
+    },
+  );
+
+  tally.holds(
+    "a query that nobody reads changes no answer",
+    [
+      "utm_content=evil.example",
+      "cb=1",
+      "a[]=evil.example",
+      "%00",
+      "_method=POST",
+      "&&&==",
+      "?",
+    ].flatMap((query) => UNCHANGED.map((path) => ({ path, query }))),
+    async ({ path, query }) => {
+      const queried = await get({ path: `${path}${path.includes("?") ? "&" : "?"}${query}` });
+      const without = await get({ path });
+      const comparable = ({ head = "", body = "" }) => ({
+        head: head.replace(/^date: .*$/im, ""),
+        body,
+      });
+      assert.deepEqual(comparable(queried), comparable(without));
+      assert.match(queried.head, /^cache-control: no-store\r?$/im);
     },
   );
 }

@@ -14,6 +14,7 @@ import {
 import { ask } from "./wire.mjs";
 
 /** @typedef {import("./target.mjs").Target} Target */
+/** @typedef {import("./target.mjs").Place} Place */
 /** @typedef {import("./tally.mjs").Tally} Tally */
 
 /** What browsers say of such a request, `HOST` being this site's. @type {Record<string, string>[]} */
@@ -47,6 +48,33 @@ const SIMPLE_BODIES = [
   { type: "application/x-www-form-urlencoded", body: "email=attacker@example.com&reason=logout" },
   { type: "text/plain", body: '{"email":"attacker@example.com","reason":"logout"}' },
 ];
+
+const ROUTES = [ENTER, HEARTBEAT, LOGOUT, REFRESH, "/logout"];
+
+/** What a browser says of where a request comes from: a word of each kind, and none. */
+const SITES = ["same-origin", "none", "same-site", "cross-site", "word-of-the-future", undefined];
+/** Whose page sends it. */
+const OWNERS = {
+  "its own": "http://HOST",
+  "an allowed one": PARTNER,
+  "another one": "https://evil.example",
+  "no one": "null",
+  "not said": undefined,
+};
+
+/**
+ * What must pass, and nothing else: what the browser calls the site's own; where it says nothing
+ * that is known, what comes from the site's own origin or from none; and the allowed origin.
+ *
+ * @param {string | undefined} site
+ * @param {string} owner
+ */
+const mayPost = (site, owner) =>
+  owner === "an allowed one" ||
+  site === "same-origin" ||
+  site === "none" ||
+  ((site === "word-of-the-future" || site === undefined) &&
+    (owner === "its own" || owner === "not said"));
 
 const ORIGINS = [
   "https://evil.example",
@@ -95,8 +123,8 @@ const UNWANTED = [
   {},
 ];
 
-/** @param {Tally} tally @param {() => Target} target */
-export function crossSite(tally, target) {
+/** @param {Tally} tally @param {() => Target} target @param {Place} place */
+export function crossSite(tally, target, { hasSite }) {
   /** @param {Record<string, string>} headers */
   const fill = (headers) => {
     const { host } = new URL(target().url);
@@ -123,9 +151,31 @@ export function crossSite(tally, target) {
   );
 
   tally.holds(
+    "a post is taken from this site and the allowed origin, whatever the browser can say",
+    SITES.flatMap((site) =>
+      Object.keys(OWNERS).flatMap((owner) =>
+        [ENTER, HEARTBEAT, LOGOUT].map((path) => ({ path, site, owner })),
+      ),
+    ),
+    async ({ path, site, owner }) => {
+      const origin = OWNERS[/** @type {keyof typeof OWNERS} */ (owner)];
+      const headers = fill({
+        ...(site === undefined ? {} : { "sec-fetch-site": site }),
+        ...(origin === undefined ? {} : { origin }),
+      });
+      const post = await send(target().url, path, { method: "POST", headers });
+      if (mayPost(site, owner)) assert.notEqual(post.status, 403, "it is refused");
+      else assert.equal(post.json?.code, "cross-site", `status ${post.status}`);
+      assert.match(post.headers.vary ?? "", /Origin, Sec-Fetch-Site/);
+      const get = await send(target().url, path, { headers });
+      assert.notEqual(get.status, 403, "what changes nothing is refused");
+    },
+  );
+
+  tally.holds(
     "no answer is readable for another site's script",
     ORIGINS.flatMap((origin) =>
-      [ENTER, HEARTBEAT, LOGOUT, REFRESH, "/logout", PAGE, "/"].map((path) => ({ origin, path })),
+      [...ROUTES, ...(hasSite ? [PAGE, "/"] : [])].map((path) => ({ origin, path })),
     ),
     async ({ origin, path }) => {
       for (const call of /** @type {import("../harness/http.mjs").Call[]} */ ([
@@ -162,11 +212,11 @@ export function crossSite(tally, target) {
 
   tally.holds(
     "no other site keeps a session alive with a picture",
-    [HEARTBEAT, `${REFRESH}?redirect=${PAGE}`, PAGE, "/logout"],
+    [HEARTBEAT, `${REFRESH}?redirect=${PAGE}`, "/logout", ...(hasSite ? [PAGE] : [])],
     async (path) => {
       const { token, row } = await target().visitor();
       const { exp } = claimsOf(token);
-      const before = await target().serve.row(row);
+      const before = await target().row(row);
       const older = target().resign(token, { exp: exp - 600 });
       const answer = await send(target().url, path, {
         headers: {
@@ -178,7 +228,7 @@ export function crossSite(tally, target) {
       });
       const renewed = answer.cookies.find(({ name }) => name === "lastseen")?.value;
       if (renewed) assert.equal(claimsOf(renewed).exp, exp - 600, "the deadline moved");
-      assert.deepEqual(await target().serve.row(row), before);
+      assert.deepEqual(await target().row(row), before);
     },
   );
 }

@@ -6,6 +6,7 @@ import { ENTER, HEARTBEAT, LOGOUT, someone } from "./target.mjs";
 import { ask } from "./wire.mjs";
 
 /** @typedef {import("./target.mjs").Target} Target */
+/** @typedef {import("./target.mjs").Place} Place */
 /** @typedef {import("./tally.mjs").Tally} Tally */
 
 const EMAILS = [
@@ -75,7 +76,7 @@ const PAGES = [
 const FORGED = "2026-01-01T00:00:00.000000Z  INFO session started record=forged";
 
 /** @type {{ name: string, shoot: (target: Target) => Promise<unknown> }[]} */
-const SHOTS = [
+const SHOTS_AT_PATHS = [
   ...[
     `/x%0a${encodeURIComponent(FORGED)}`,
     `/x%0d%0a${encodeURIComponent(FORGED)}`,
@@ -96,6 +97,10 @@ const SHOTS = [
     name: `in the path: ${JSON.stringify(path.slice(0, 60))}`,
     shoot: (/** @type {Target} */ { url }) => ask(url, path),
   })),
+];
+
+/** @type {{ name: string, shoot: (target: Target) => Promise<unknown> }[]} */
+const SHOTS = [
   ...["user-agent", "referer", "origin", "x-forwarded-for", "cookie", "accept", "host"].flatMap(
     (header) =>
       [`x\t${FORGED}`, "x\u001b[2J", `x\r ${FORGED}`, `x\r\n ${FORGED}`, "x\xc2\x85y"].map(
@@ -130,20 +135,18 @@ const SHOTS = [
   })),
 ];
 
-const LINE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z +(INFO|WARN|ERROR) /;
-
-/** @param {Tally} tally @param {() => Target} target */
-export function injection(tally, target) {
+/** @param {Tally} tally @param {() => Target} target @param {Place} place */
+export function injection(tally, target, { hasSite }) {
   tally.holds("no email changes what a query means", EMAILS, async (email) => {
     const bystander = await target().visitor();
-    const before = await target().serve.rows();
+    const before = await target().rows();
     const attacker = new Visitor(target().url);
     const answer = await attacker.send(ENTER, { form: { email } });
-    assert.ok(answer.status < 500, `status ${answer.status}`);
+    target().assertAnswered(answer);
     const isIn = attacker.cookies.has("lastseen");
     if (isIn) await attacker.send(LOGOUT, { json: { everywhere: true } });
 
-    const after = await target().serve.rows();
+    const after = await target().rows();
     const own = after.filter(({ id }) => !before.some((row) => row.id === id));
     assert.equal(own.length, isIn ? 1 : 0, `${own.length} new rows`);
     if (isIn) assert.equal(own[0]?.emailOfAccessor, email.trim().toLowerCase());
@@ -163,7 +166,7 @@ export function injection(tally, target) {
     await target().visitor();
     if (email.includes("\0")) return; // No command line can hold it.
     const listed = await target()
-      .serve.command("sessions", "--json", `--email=${email}`)
+      .command("sessions", "--json", `--email=${email}`)
       .then(JSON.parse, () => []);
     const addresses = new Set(
       listed.map((/** @type {{ emailOfAccessor: string }} */ row) => row.emailOfAccessor),
@@ -177,17 +180,17 @@ export function injection(tally, target) {
     const { visitor, row } = await target().visitor(email);
     const pages = { [page]: { seconds: 1 } };
     const answer = await visitor.send(HEARTBEAT, { json: { page, pages } });
-    assert.ok(answer.status < 500, `status ${answer.status}`);
-    const { currentPage } = await target().serve.row(row);
+    target().assertAnswered(answer);
+    const { currentPage } = await target().row(row);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
     const acts = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
     assert.doesNotMatch(currentPage ?? "", acts);
     assert.doesNotMatch(currentPage ?? "", /\n/);
     assert.ok((currentPage ?? "").length <= 1000, "a row is filled with it");
-    const table = await target().serve.command("sessions", `--email=${email}`);
+    const table = await target().command("sessions", `--email=${email}`);
     assert.doesNotMatch(table, acts);
     assert.doesNotMatch(table, /[\u202a-\u202e\u2066-\u2069]/, "the table's text is turned round");
-    const csv = await target().serve.command("sessions", "--csv", `--email=${email}`);
+    const csv = await target().command("sessions", "--csv", `--email=${email}`);
     assert.doesNotMatch(csv, /(^|,)"?[=+\-@\t]/m);
   });
 
@@ -210,26 +213,31 @@ export function injection(tally, target) {
         );
         await visitor.send(HEARTBEAT, { json: { ...snapshot, pages } });
       }
-      const { pages } = await target().serve.row(row);
+      const { pages } = await target().row(row);
       const kept = Object.keys(pages ?? {}).length;
       assert.ok(kept <= 50, `${kept} pages, ${JSON.stringify(pages).length} characters`);
     },
   );
 
-  tally.holds("nothing that is sent starts a line of the log", SHOTS, async ({ shoot }) => {
+  const shots = hasSite ? [...SHOTS, ...SHOTS_AT_PATHS] : SHOTS;
+  tally.holds("nothing that is sent starts a line of the log", shots, async ({ shoot }) => {
     const { length } = target().log;
     await shoot(target());
     await sleep(15);
-    assertReadable(target().log.slice(length));
+    target().assertReadable(target().log.slice(length));
   });
 }
 
-/** Every line is one the program wrote, and acts on nobody's terminal. @param {string} log */
-export function assertReadable(log) {
-  for (const line of log.split("\n").filter((text) => text !== "")) {
-    assert.match(line, LINE);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-    assert.doesNotMatch(line, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]/);
-    assert.ok(line.length < 10_000, `a line of ${line.length} characters`);
-  }
+/**
+ * The owner's list finds a visitor by email; otherwise it would prove nothing that it finds no others.
+ *
+ * @param {Target} target
+ */
+export async function checkThatTheOwnerSees(target) {
+  const { email, row } = await target.visitor();
+  const listed = JSON.parse(await target.command("sessions", "--json", `--email=${email}`));
+  assert.deepEqual(
+    listed.map((/** @type {{ id: string }} */ { id }) => String(id)),
+    [row],
+  );
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { assertSecretKept, FILE, HIDDEN, OUTSIDE, PAGE, SECRET } from "./target.mjs";
 import { ask } from "./wire.mjs";
 
-/** @typedef {import("./target.mjs").Target} Target */
+/** @typedef {import("./target.mjs").ServeTarget} ServeTarget */
 /** @typedef {import("./tally.mjs").Tally} Tally */
 
 const SPELLINGS = [
@@ -252,7 +252,7 @@ const HIDDEN_NAMES = [
   "http://localhost/.env",
 ];
 
-/** @param {Tally} tally @param {() => Target} target */
+/** @param {Tally} tally @param {() => ServeTarget} target */
 export function paths(tally, target) {
   tally.holds(
     "no spelling of a protected file's path shows it to somebody without a session",
@@ -309,7 +309,7 @@ export function paths(tally, target) {
 /**
  * The attacks above would prove nothing if the files were not there.
  *
- * @param {Target} target
+ * @param {ServeTarget} target
  */
 export async function checkThatFilesAreThere(target) {
   const { token } = await target.visitor();

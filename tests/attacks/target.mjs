@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { send, Visitor } from "../harness/http.mjs";
 import { root } from "../harness/process.mjs";
 import { Serve } from "../harness/serve.mjs";
+import { watchOnNocodb } from "../harness/targets.mjs";
+import { assertLines, assertObjects } from "./log.mjs";
 
 /** In every protected file. */
 export const SECRET = "for-visitors-eyes-only-7c1f";
@@ -76,42 +78,70 @@ export function sign(claims, key, header, hash = "sha256") {
 export const claimsOf = (token) =>
   JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 
-/** A running `lastseen serve` on SQLite. */
+/**
+ * What is attacked: the server, and its owner's view of it.
+ *
+ * @typedef {{ url: string, log: string,
+ *   rows: () => Promise<import("../harness/row.mjs").Row[]>,
+ *   row: (id: string) => Promise<import("../harness/row.mjs").Row>,
+ *   command: (...args: string[]) => Promise<string>, stop: () => Promise<unknown> }} Server
+ */
+
+/** Whether there are pages besides the API. @typedef {{ hasSite: boolean }} Place */
+export const SERVE = { hasSite: true };
+export const WATCH = { hasSite: false };
+
+/** What the emulator answers where it cannot make an event of a request: API Gateway is not as strict. */
+const EMULATOR_GAVE_UP = "https://httpstatuses.com/500";
+
 export class Target {
   /**
-   * @param {Serve} serve
-   * @param {string} folder
+   * @param {Server} server
    * @param {[Key, Key]} keys
+   * @param {(log: string) => void} assertReadable that a log holds only lines as this server writes them
    */
-  constructor(serve, folder, keys) {
-    this.serve = serve;
-    this.folder = folder;
+  constructor(server, keys, assertReadable) {
+    this.server = server;
     this.keys = keys;
+    this.assertReadable = assertReadable;
   }
 
-  static async start() {
-    const folder = await mkdtemp(join(tmpdir(), "lastseen-attacks-"));
-    await layOut(folder);
-    const keys = /** @type {[Key, Key]} */ ([newKey("now"), newKey("before")]);
-    const serve = await Serve.start({
-      STATIC_DIR: join(folder, "site"),
-      SESSION_KEYS: keys.map(({ kid, bytes }) => `${kid}:${bytes.toString("base64")}`).join(),
-      ALLOWED_ORIGINS: PARTNER,
-    });
-    return new Target(serve, folder, keys);
+  /** The functions under `cargo lambda watch`, with a table in NocoDB. */
+  static async watch() {
+    const { keys, settings } = setUp();
+    return new Target(await watchOnNocodb(settings), keys, assertObjects);
   }
 
   async stop() {
-    await this.serve.stop();
-    await rm(this.folder, { recursive: true, force: true });
+    await this.server.stop();
   }
 
   get url() {
-    return this.serve.url;
+    return this.server.url;
   }
 
   get log() {
-    return this.serve.log;
+    return this.server.log;
+  }
+
+  rows() {
+    return this.server.rows();
+  }
+
+  /** @param {string} id */
+  row(id) {
+    return this.server.row(id);
+  }
+
+  /** What `lastseen` prints for the owner. @param {string[]} args */
+  command(...args) {
+    return this.server.command(...args);
+  }
+
+  /** It did not fail. @param {{ status: number, text?: string, body?: unknown }} answer */
+  assertAnswered({ status, text, body }) {
+    if ((text ?? String(body)).includes(EMULATOR_GAVE_UP)) return;
+    assert.ok(status < 500, `status ${status}`);
   }
 
   /** Somebody who has just been let in. @param {string} [email] */
@@ -141,6 +171,35 @@ export class Target {
   resign(token, changes) {
     const [{ kid, bytes }] = this.keys;
     return sign({ ...claimsOf(token), ...changes }, bytes, { typ: "JWT", alg: "HS256", kid });
+  }
+}
+
+function setUp() {
+  const keys = /** @type {[Key, Key]} */ ([newKey("now"), newKey("before")]);
+  const SESSION_KEYS = keys.map(({ kid, bytes }) => `${kid}:${bytes.toString("base64")}`).join();
+  return { keys, settings: { SESSION_KEYS, ALLOWED_ORIGINS: PARTNER } };
+}
+
+/** `lastseen serve` on SQLite, with a site of its own. */
+export class ServeTarget extends Target {
+  /** @param {Serve} serve @param {[Key, Key]} keys @param {string} folder */
+  constructor(serve, keys, folder) {
+    super(serve, keys, assertLines);
+    this.serve = serve;
+    this.folder = folder;
+  }
+
+  static async start() {
+    const folder = await mkdtemp(join(tmpdir(), "lastseen-attacks-"));
+    await layOut(folder);
+    const { keys, settings } = setUp();
+    const serve = await Serve.start({ STATIC_DIR: join(folder, "site"), ...settings });
+    return new ServeTarget(serve, keys, folder);
+  }
+
+  async stop() {
+    await super.stop();
+    await rm(this.folder, { recursive: true, force: true });
   }
 }
 

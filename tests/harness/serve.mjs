@@ -13,6 +13,23 @@ export const binary =
   process.env.LASTSEEN_BINARY ??
   join(process.env.CARGO_TARGET_DIR ?? `${root}/target`, "debug/lastseen");
 
+/**
+ * Runs a command of the program to its end.
+ *
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} [cwd]
+ * @returns {Promise<string>} its standard output
+ */
+export async function command(args, env, cwd) {
+  const { stdout } = await promisify(execFile)(binary, args, {
+    env: { ...env, NO_COLOR: "1" },
+    cwd,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout;
+}
+
 export class Serve {
   /**
    * @param {string} home
@@ -71,13 +88,8 @@ export class Serve {
    * @param {string[]} args
    * @returns {Promise<string>} its standard output
    */
-  async command(...args) {
-    const { stdout } = await promisify(execFile)(binary, args, {
-      env: { ...this.env, NO_COLOR: "1" },
-      cwd: this.home,
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    return stdout;
+  command(...args) {
+    return command(args, this.env, this.home);
   }
 
   /** Every session, as `lastseen sessions --json` tells them. */

@@ -1,6 +1,7 @@
 /** Everything that serves the API, each beside the owner's view of its store. */
 import { NocoTable } from "./nocodb.mjs";
-import { Serve } from "./serve.mjs";
+import { environment } from "./process.mjs";
+import { command, Serve } from "./serve.mjs";
 import { Watch } from "./watch.mjs";
 
 /** @typedef {import("../api/journey.mjs").Target} Target */
@@ -17,16 +18,15 @@ export async function serveOnNocodb(settings) {
   return onNocodb(await Serve.start({ ...table.settings, ...settings }), table);
 }
 
-/** The functions, under `cargo lambda watch`, with a table in NocoDB. @returns {Promise<TargetWithTable>} */
-export async function watchOnNocodb() {
+/** The functions, under `cargo lambda watch`, with a table in NocoDB. @param {NodeJS.ProcessEnv} [settings] */
+export async function watchOnNocodb(settings) {
   const table = await NocoTable.create();
-  return onNocodb(await Watch.start(table.settings), table);
+  return onNocodb(await Watch.start({ ...table.settings, ...settings }), table);
 }
 
 /**
  * @param {{ url: string, log: string, stop: () => Promise<unknown> }} server
  * @param {NocoTable} table
- * @returns {TargetWithTable}
  */
 function onNocodb(server, table) {
   return {
@@ -37,9 +37,14 @@ function onNocodb(server, table) {
       return server.log;
     },
     rows: () => table.rows(),
+    /** @param {string} id */
     row: (id) => table.row(id),
+    /** @param {string} id @param {Record<string, unknown>} fields */
     type: (id, fields) => table.type(id, fields),
+    /** @param {string} id */
     remove: (id) => table.delete(id),
+    /** What `lastseen` prints of this table. @param {string[]} args */
+    command: (...args) => command(args, environment(table.settings)),
     stop: () => server.stop(),
   };
 }
