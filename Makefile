@@ -35,6 +35,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
+	$(step) "tests: the gate at the edge" $(NODE_TEST) tests/edge/*.test.mjs
 	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/serve.test.mjs
 	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
 	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs

@@ -93,7 +93,8 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let verdict = path
         .as_ref()
         .map_or(Verdict::Pass { protected: false }, |path| {
-            gate::decide(&app.settings, path, request.headers(), Timestamp::now())
+            let now = Timestamp::now();
+            gate::decide(&app.settings, path, request.headers(), None, now)
         });
     let back = path
         .as_ref()

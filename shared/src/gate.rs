@@ -11,6 +11,8 @@ use crate::settings::Settings;
 use crate::site_path::SitePath;
 use crate::timestamp::Timestamp;
 
+pub mod edge;
+
 /// For pictures and the like a token stays fresh this many times longer than for a page: longer
 /// than the heartbeat interval, so that a page's pictures never cause store reads.
 const PARTS_FACTOR: u64 = 5;
@@ -42,11 +44,15 @@ pub enum Verdict {
 }
 
 /// Decides about one request.
+///
+/// A token issued at or before `not_before` is never fresh: the owner ended sessions then, and the
+/// store has to say whether this was one of them.
 #[must_use]
 pub fn decide(
     settings: &Settings,
     path: &SitePath,
     headers: &HeaderMap,
+    not_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Verdict {
     if !settings.protected.contain(path) {
@@ -69,9 +75,10 @@ pub fn decide(
         }
         Presented::Session(token) => token,
     };
+    let is_recalled = not_before.is_some_and(|moment| token.issued_at <= moment);
     if token.ended_at(now).is_some() {
         Verdict::Refresh { ended: true }
-    } else if token.is_fresh(now, fresh_seconds) {
+    } else if token.is_fresh(now, fresh_seconds) && !is_recalled {
         Verdict::Pass { protected: true }
     } else {
         Verdict::Refresh { ended: false }
@@ -109,10 +116,13 @@ pub fn address(
 /// Where to send a visitor whose token was not confirmed lately.
 #[must_use]
 pub fn refresh_address(back: Option<&RedirectPath>) -> String {
-    let mut query = form_urlencoded::Serializer::new("/api/session-refresh?".to_owned());
-    if let Some(back) = back {
-        query.append_pair("redirect", back.as_str());
-    }
+    const PATH: &str = "/api/session-refresh";
+    let Some(back) = back else {
+        return PATH.to_owned();
+    };
+    // The serializer takes what stands before the given length as the address.
+    let mut query = form_urlencoded::Serializer::for_suffix(format!("{PATH}?"), PATH.len() + 1);
+    query.append_pair("redirect", back.as_str());
     query.finish()
 }
 

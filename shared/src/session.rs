@@ -355,11 +355,12 @@ impl Claims {
     }
 
     /// Which deadline has passed by `now`, the earlier one where both have. A deadline is passed
-    /// from its own second on (RFC 7519 4.1.4).
+    /// from its own second on (RFC 7519 4.1.4). Our tokens' idle deadline is never the later one;
+    /// both are looked at all the same.
     #[must_use]
     pub fn ended_at(&self, now: Timestamp) -> Option<EndReason> {
         match (
-            now >= self.idle_deadline,
+            now >= self.idle_deadline.min(self.end_deadline),
             self.idle_deadline >= self.end_deadline,
         ) {
             (false, _) => None,

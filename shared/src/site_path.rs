@@ -58,8 +58,8 @@ impl SitePath {
     #[must_use]
     pub fn to_url_path(&self) -> String {
         use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-        // The path percent-encode set of the URL standard, plus `%` and `;`, which some servers cut
-        // a segment at.
+        // What `encodeURI` escapes, so that the gate at the edge spells a path alike, and: `?`, `#`;
+        // `;`, which some servers cut a segment at; `+`, which S3 reads as a space.
         const ESCAPED: &AsciiSet = &CONTROLS
             .add(b' ')
             .add(b'"')
@@ -67,12 +67,16 @@ impl SitePath {
             .add(b'<')
             .add(b'>')
             .add(b'?')
+            .add(b'[')
+            .add(b']')
             .add(b'^')
             .add(b'`')
             .add(b'{')
+            .add(b'|')
             .add(b'}')
             .add(b'%')
-            .add(b';');
+            .add(b';')
+            .add(b'+');
         utf8_percent_encode(&self.0, ESCAPED).to_string()
     }
 
@@ -139,6 +143,14 @@ impl ProtectedPaths {
                 gate: gate_directory,
             }),
         }
+    }
+
+    /// The prefixes, decoded and without a trailing slash; `/` where everything is protected.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(|prefix| match prefix.as_str() {
+            "" => "/",
+            prefix => prefix,
+        })
     }
 
     /// Whether a request for this path needs a session.

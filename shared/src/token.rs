@@ -162,6 +162,14 @@ impl Keys {
             .map_err(|_| InvalidToken)
     }
 
+    /// The ids with their secret bytes, the signing one first: for the gate at the edge, which
+    /// checks signatures on its own.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0
+            .iter()
+            .map(|key| (key.id.as_str(), key.encoding.as_bytes()))
+    }
+
     /// The ids, the signing one first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|key| key.id.as_str())

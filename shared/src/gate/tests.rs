@@ -42,6 +42,7 @@ fn verdict(path: &str, cookie: Option<&str>, navigation: bool, now: Timestamp) -
         &settings(),
         &SitePath::normalise(path).unwrap(),
         &headers,
+        None,
         now,
     )
 }

@@ -1,0 +1,159 @@
+// The gate at the edge, case by case as the table has it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { event, publish, store } from "./cloudfront.mjs";
+import { SHOWN, table, token, verdict } from "./table.mjs";
+
+/**
+ * @param {any} request `path` and what `event` takes
+ * @param {{ now?: number, notBefore?: number }} [at]
+ */
+function ask(request, { now = table.now, notBefore } = {}) {
+  const { handle } = publish({ kvs: () => store({ ...table.edge, notBefore }), now: () => now });
+  return handle(event(request.path, request));
+}
+
+/** @param {string} cookie */
+const asked = (cookie) => ({ ...table.request, cookie });
+
+test("every case of the table is decided as it says", async (t) => {
+  for (const given of table.cases) {
+    await t.test(given.what, async () => {
+      const request = { ...table.request, ...given };
+      const cookie = request.cookie.replaceAll("{token}", token(given));
+      const answer = await ask({ ...request, cookie }, given);
+      assert.equal(verdict(answer, ""), SHOWN[/** @type {'open'} */ (given.verdict)]);
+      if (given.location !== undefined) {
+        assert.equal(answer.headers.location.value, given.location);
+      }
+      if (answer.statusCode !== undefined) {
+        assert.equal(answer.headers["cache-control"].value, "no-store");
+      }
+    });
+  }
+});
+
+test("every spelling of a path is read as the table says, and sent on in its normal one", async (t) => {
+  for (const given of table.paths) {
+    await t.test(JSON.stringify(given.path), async () => {
+      const without = await ask({ ...asked(""), path: given.path });
+      const session = await ask({
+        ...asked(`__Host-lastseen=${token()}`),
+        path: given.path,
+        query: "a=1",
+      });
+      if (given.is === "refused") {
+        assert.deepEqual([without.statusCode, session.statusCode], [404, 404]);
+        return;
+      }
+      if (given.is === "protected") {
+        const back = new URLSearchParams({ redirect: given.url });
+        assert.deepEqual([without.statusCode, without.uri], [302, undefined]);
+        assert.equal(without.headers.location.value, `/access/?${back}`);
+      } else {
+        assert.deepEqual(without.uri, session.uri);
+      }
+      if (given.edge === "302") {
+        assert.equal(session.headers.location.value, `${given.url}/?a=1`);
+        assert.equal(session.headers["cache-control"].value, "no-store");
+      } else if (given.edge === "404") {
+        assert.equal(session.statusCode, 404);
+      } else {
+        assert.equal(session.uri, given.edge);
+      }
+    });
+  }
+});
+
+test("no flipped bit of a token is let in", async () => {
+  const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
+  const valid = token();
+  for (let index = 0; index < valid.length; index++) {
+    for (let bit = 0; bit < 8; bit++) {
+      const flipped = String.fromCharCode(valid.charCodeAt(index) ^ (1 << bit));
+      const request = event(table.request.path, table.request);
+      const value = valid.slice(0, index) + flipped + valid.slice(index + 1);
+      request.request.cookies = { "__Host-lastseen": { value } };
+      const answer = await handle(request);
+      assert.equal(verdict(answer, ""), "invalid", `byte ${index}, bit ${bit}`);
+    }
+  }
+});
+
+test("no shortened and no lengthened token is let in", async () => {
+  const valid = token();
+  for (let length = 1; length < valid.length; length++) {
+    const answer = await ask(asked(`__Host-lastseen=${valid.slice(0, length)}`));
+    assert.equal(verdict(answer, ""), "invalid", `${length} characters`);
+  }
+  for (const more of ["A", "=", "\n", ".", " x"]) {
+    const request = event(table.request.path, table.request);
+    request.request.cookies = { "__Host-lastseen": { value: valid + more } };
+    const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
+    assert.equal(verdict(await handle(request), ""), "invalid", JSON.stringify(more));
+  }
+});
+
+test("a cookie whose name the runtime has lower-cased is read", async () => {
+  const request = event(table.request.path, table.request);
+  request.request.cookies = { "__host-lastseen": { value: token() } };
+  const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
+  assert.equal((await handle(request)).uri, "/portfolio/confidential/index.html");
+});
+
+test("of many cookies of one name the valid one counts, wherever it stands", async () => {
+  for (let place = 0; place < 4; place++) {
+    const values = Array.from({ length: 4 }, (_, i) => (i === place ? token() : "forged"));
+    const answer = await ask(asked(values.map((value) => `__Host-lastseen=${value}`).join("; ")));
+    assert.equal(verdict(answer, ""), "in", `place ${place}`);
+  }
+});
+
+test("what is sent on is the request, with nothing changed but its path", async () => {
+  const headers = { ...table.request.headers, accept: "text/html", range: "bytes=0-9" };
+  const cookie = `a=1; __Host-lastseen=${token()}`;
+  const given = { query: "a=1&b=%2F&a=2", headers, cookie };
+  const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
+  const sent = await handle(event("//portfolio/confidential/", given));
+  const { request } = event("/portfolio/confidential/index.html", given);
+  assert.equal(JSON.stringify(sent), JSON.stringify(request));
+});
+
+test("every value of a query finds its way back", async () => {
+  const answer = await ask({ ...asked(""), query: "a=1&b&a=2&c=" });
+  const location = new URL(answer.headers.location.value, "https://www.example.com");
+  assert.equal(
+    location.searchParams.get("redirect"),
+    "/portfolio/confidential/?a=1&a=2&b=&c=",
+    "a redirect through an address of the same meaning",
+  );
+});
+
+test("the gate stays open where everything is protected", async () => {
+  const everything = { ...table.edge, prefixes: ["/"] };
+  const { handle } = publish({ kvs: () => store(everything), now: () => table.now });
+  for (const [path, wanted] of [
+    ["/access/", "in"],
+    ["/access/gate.css", "in"],
+    ["/", "gate"],
+    ["/x.html", "gate"],
+    ["/logout", "gate"],
+    ["/api/logout", "gate"],
+    ["/accessories/", "gate"],
+  ]) {
+    assert.equal(verdict(await handle(event(path)), ""), wanted, path);
+  }
+  // Our own endpoints are no pages to come back to.
+  assert.equal((await handle(event("/api/logout"))).headers.location.value, "/access/");
+});
+
+test("a gate at the root opens the root alone", async () => {
+  const atRoot = { ...table.edge, gate: "/", prefixes: ["/"] };
+  const { handle } = publish({ kvs: () => store(atRoot), now: () => table.now });
+  assert.equal((await handle(event("/"))).uri, "/index.html");
+  assert.equal(
+    (await handle(event("/index.html"))).headers.location.value,
+    "/?redirect=%2Findex.html",
+  );
+});
