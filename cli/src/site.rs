@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use shared::app::App;
 use shared::gate::{self, Message, Verdict};
 use shared::redirect::RedirectPath;
@@ -90,12 +90,10 @@ fn name_charset(response: &mut Response) {
 /// Answers a request for the site: a file, or the way to the gate.
 pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let path = SitePath::normalise(request.uri().path());
-    let verdict = path
-        .as_ref()
-        .map_or(Verdict::Pass { protected: false }, |path| {
-            let now = Timestamp::now();
-            gate::decide(&app.settings, path, request.headers(), None, now)
-        });
+    let verdict = match &path {
+        Some(path) => verdict(&app, path, request.headers()).await,
+        None => Verdict::Pass { protected: false },
+    };
     let back = path
         .as_ref()
         .and_then(|path| way_back(&app, path, request.uri().query()));
@@ -131,6 +129,16 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let cache = if is_open { "no-cache" } else { "no-store" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     response
+}
+
+async fn verdict(app: &App, path: &SitePath, headers: &HeaderMap) -> Verdict {
+    // What is open to everybody costs no question to the store.
+    let not_before = if app.settings.protected.contain(path) {
+        app.store.not_before().await
+    } else {
+        None
+    };
+    gate::decide(&app.settings, path, headers, not_before, Timestamp::now())
 }
 
 fn way_back(app: &App, path: &SitePath, query: Option<&str>) -> Option<RedirectPath> {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { send, Visitor } from "../harness/http.mjs";
+import { asOwner } from "../harness/owner.mjs";
 
 /** @typedef {import("../harness/row.mjs").Row} Row */
 /** @typedef {import("../harness/http.mjs").Answer} Answer */
@@ -81,6 +82,7 @@ export function journey(where, start) {
       await target?.stop();
     });
     visits(() => target);
+    ownersHands(() => target);
   });
 }
 
@@ -102,6 +104,7 @@ export function journeyWithTable(where, start) {
     });
     visits(() => target);
     interventions(() => target);
+    ownersHands(() => target);
   });
 }
 
@@ -421,5 +424,75 @@ function interventions(target) {
     const answer = await visit.send(HEARTBEAT, { method: "POST" });
     assert.equal(answer.status, 401, answer.text);
     assertClears(answer);
+  });
+}
+
+/**
+ * What the owner does from outside the table. The last of all: it ends everybody's sessions.
+ *
+ * @param {() => Target} target
+ */
+function ownersHands(target) {
+  /** @param {string} [email] */
+  const comesIn = async (email = someone()) => {
+    const visitor = new Visitor(target().url);
+    await visitor.enter(email);
+    return visitor;
+  };
+  /** @param {Visitor} visitor */
+  const beats = (visitor) => visitor.send(HEARTBEAT, { method: "POST" });
+  /** @param {Visitor} visitor */
+  const row = (visitor) => target().row(visitor.rowId);
+
+  test("the owner ends one session, and then all of that visitor", async () => {
+    const email = someone();
+    const [one, two, other] = [await comesIn(email), await comesIn(email), await comesIn()];
+    const [firstRow, secondRow] = [one.rowId, two.rowId];
+    const answer = await asOwner(target().url, `/api/sessions/${firstRow}/revoke`);
+    assert.deepEqual([answer.status, answer.json.ended], [200, 1], answer.text);
+    assertEnded(await beats(one), "revoked");
+    assert.equal((await beats(two)).status, 200);
+
+    const all = await asOwner(target().url, "/api/sessions/revoke", { email });
+    assert.deepEqual([all.status, all.json.ended], [200, 1], all.text);
+    assertEnded(await beats(two), "revoked");
+    for (const id of [firstRow, secondRow]) {
+      assert.equal((await target().row(id)).endReason, "revoked");
+    }
+    assert.equal((await beats(other)).status, 200);
+  });
+
+  test("nobody else does", async () => {
+    const visitor = await comesIn();
+    const path = `/api/sessions/${visitor.rowId}/revoke`;
+    for (const authorization of ["", "Bearer guess", "Basic guess"]) {
+      const answer = await visitor.send(path, { json: {}, headers: { authorization } });
+      assertProblem(answer, 401, "not-the-owner");
+    }
+    assertProblem(await send(target().url, path), 405, "method-not-allowed");
+    assert.equal((await beats(visitor)).status, 200);
+  });
+
+  test("the owner ends everything, and whoever comes in later stays", async () => {
+    const [ann, bob] = [await comesIn(), await comesIn()];
+    const [annsRow, bobsRow] = [ann.rowId, bob.rowId];
+    const copied = new Map(bob.cookies);
+    const answer = await asOwner(target().url, "/api/sessions/revoke", { all: true });
+    assert.deepEqual([answer.status, answer.json.more], [200, false], answer.text);
+    await sleep(A_SECOND_LATER);
+    const since = await comesIn();
+    assertEnded(await beats(ann), "revoked");
+    const page = await bob.send("/api/session-refresh?redirect=%2Fportfolio%2Fconfidential%2F", {
+      headers: { accept: "text/html" },
+    });
+    assert.match(page.headers.location ?? "", /^\/access\/\?.*reason=revoked/);
+    bob.cookies = copied;
+    assertEnded(await beats(bob), "revoked");
+    for (const id of [annsRow, bobsRow]) {
+      const { endReason, endedAt } = await target().row(id);
+      assert.deepEqual([endReason, endedAt !== null], ["revoked", true]);
+    }
+    assert.equal((await beats(since)).status, 200);
+    assert.equal((await row(since)).endReason, null);
   });
 }

@@ -1,5 +1,6 @@
 /** Everything that serves the API, each beside the owner's view of its store. */
 import { NocoTable } from "./nocodb.mjs";
+import { ADMIN_TOKEN } from "./owner.mjs";
 import { environment } from "./process.mjs";
 import { command, Serve } from "./serve.mjs";
 import { Watch } from "./watch.mjs";
@@ -9,19 +10,19 @@ import { Watch } from "./watch.mjs";
 
 /** `lastseen serve` with its own database. @param {NodeJS.ProcessEnv} [settings] @returns {Promise<Target>} */
 export function serveOnSqlite(settings) {
-  return Serve.start(settings);
+  return Serve.start({ ADMIN_TOKEN, ...settings });
 }
 
 /** `lastseen serve` with a table in NocoDB. @param {NodeJS.ProcessEnv} [settings] @returns {Promise<TargetWithTable>} */
 export async function serveOnNocodb(settings) {
   const table = await NocoTable.create();
-  return onNocodb(await Serve.start({ ...table.settings, ...settings }), table);
+  return onNocodb(await Serve.start({ ADMIN_TOKEN, ...table.settings, ...settings }), table);
 }
 
 /** The functions, under `cargo lambda watch`, with a table in NocoDB. @param {NodeJS.ProcessEnv} [settings] */
 export async function watchOnNocodb(settings) {
   const table = await NocoTable.create();
-  return onNocodb(await Watch.start({ ...table.settings, ...settings }), table);
+  return onNocodb(await Watch.start({ ADMIN_TOKEN, ...table.settings, ...settings }), table);
 }
 
 /**

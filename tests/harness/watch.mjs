@@ -10,6 +10,7 @@ const FIRST_CALLS = [
   { method: "POST", path: "/api/verify-temp-access" },
   { method: "GET", path: "/api/session-heartbeat" },
   { method: "POST", path: "/api/logout" },
+  { method: "POST", path: "/api/sessions/revoke" },
 ];
 
 export class Watch {
