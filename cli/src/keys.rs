@@ -56,7 +56,7 @@ pub(crate) fn check_the_rest(variables: &Variables) -> Result<(), Box<dyn std::e
     if variables.get("SESSION_KEYS_PARAMETER").is_none() {
         with_any_key.set_default("SESSION_KEYS", &new_key()?);
     }
-    App::start(&with_any_key)?;
+    App::start(&with_any_key)?.with_codes()?;
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     keys::check_the_rest(&variables)?;
     let made_key = keys::ensure(&mut variables)?;
     let made_token = keys::ensure_admin_token(&mut variables)?;
-    let app = App::start(&variables)?;
+    let app = App::start(&variables)?.with_codes()?;
 
     let listener = TcpListener::bind(&address)
         .await

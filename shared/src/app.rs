@@ -2,18 +2,31 @@
 
 use std::sync::Arc;
 
+use crate::codes::Codes;
+#[cfg(feature = "smtp")]
+use crate::codes::memory::MemoryCodes;
+use crate::flood::Flood;
+#[cfg(feature = "codes-on-aws")]
+use crate::mail::Mailer;
+#[cfg(feature = "smtp")]
+use crate::mail::smtp::Smtp;
 use crate::nocodb::Connections;
 use crate::settings::{SettingError, Settings, StoreSettings, Variables};
 use crate::store::Store;
 use crate::store::nocodb_store::NocoDbStore;
 
-/// Settings and store, built once for each process.
+/// Settings, store and limits, built once for each process.
 #[derive(Clone)]
 pub struct App {
     /// See [`Settings`].
     pub settings: Arc<Settings>,
     /// See [`Store`].
     pub store: Arc<dyn Store>,
+    /// See [`Codes`]. Only the program that answers the gate has them; where the settings ask for
+    /// codes and there are none, nobody is let in.
+    pub codes: Option<Arc<Codes>>,
+    /// See [`Flood`].
+    pub flood: Arc<Flood>,
 }
 
 /// The program cannot start. One line that names what to change.
@@ -58,7 +71,65 @@ impl App {
         Ok(Self {
             settings: Arc::new(settings),
             store,
+            codes: None,
+            flood: Arc::default(),
         })
+    }
+
+    /// With codes, where the settings ask for them: kept in memory, and mailed by SMTP. For one
+    /// process alone.
+    ///
+    /// # Errors
+    /// [`SettingError`] where `SMTP_URL` is missing, or `CODES_TABLE` names a table on AWS.
+    #[cfg(feature = "smtp")]
+    pub fn with_codes(mut self) -> Result<Self, SettingError> {
+        if let Some(settings) = &self.settings.codes {
+            let wrong = |name, problem: &str| SettingError {
+                name,
+                problem: problem.to_owned(),
+            };
+            if settings.table.is_some() {
+                let problem = "is for the function on AWS; here, codes wait in memory; unset it";
+                return Err(wrong("CODES_TABLE", problem));
+            }
+            let Some(smtp) = &settings.smtp else {
+                let problem = "is missing; VERIFY_EMAIL=code mails codes through it";
+                return Err(wrong("SMTP_URL", problem));
+            };
+            let mailer = Smtp::new(smtp, &settings.from, &self.settings.audience)?;
+            self.codes = Some(Arc::new(Codes {
+                store: Box::new(MemoryCodes::default()),
+                mailer: Box::new(mailer),
+            }));
+        }
+        Ok(self)
+    }
+
+    /// With codes, where the settings ask for them: kept in DynamoDB, where every sandbox sees
+    /// them, and mailed by SMTP or SES.
+    ///
+    /// # Errors
+    /// [`SettingError`] where `CODES_TABLE` is missing.
+    #[cfg(feature = "codes-on-aws")]
+    pub fn with_codes_on_aws(mut self, variables: &Variables) -> Result<Self, SettingError> {
+        if let Some(settings) = &self.settings.codes {
+            let Some(table) = &settings.table else {
+                return Err(SettingError {
+                    name: "CODES_TABLE",
+                    problem: "is missing; VERIFY_EMAIL=code keeps codes in that table of DynamoDB"
+                        .to_owned(),
+                });
+            };
+            let mailer: Box<dyn Mailer> = match &settings.smtp {
+                Some(smtp) => Box::new(Smtp::new(smtp, &settings.from, &self.settings.audience)?),
+                None => Box::new(crate::mail::ses::Ses::new(variables, &settings.from)),
+            };
+            self.codes = Some(Arc::new(Codes {
+                store: Box::new(crate::codes::dynamodb::DynamoCodes::new(variables, table)),
+                mailer,
+            }));
+        }
+        Ok(self)
     }
 }
 

@@ -1,5 +1,6 @@
-//! The two cookies. One function writes them, one clears them, and both spell the attributes the
-//! same way: a browser does not delete a `__Host-` cookie otherwise (RFC 6265bis 4.1.3.2).
+//! The cookies: two of a session, and one of a code that is on its way. Writing and clearing spell
+//! the attributes in one place: a browser does not delete a `__Host-` cookie otherwise (RFC 6265bis
+//! 4.1.3.2).
 
 use http::header::{COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue};
 
@@ -13,6 +14,9 @@ pub const RECORD_COOKIE: &str = "session_record_id";
 /// Both cookies outlive the token's deadlines by this much, so that the server can tell `idle` and
 /// `expired` from `missing`.
 const GRACE_SECONDS: u64 = 86_400;
+
+/// Keeps scripts from reading it.
+const HTTP_ONLY: &str = "; HttpOnly";
 
 /// How the session cookie is named and guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,16 @@ impl CookiePolicy {
         }
     }
 
+    /// `__Host-lastseen-code`, or `lastseen-code` over plain http.
+    #[must_use]
+    pub const fn code_cookie(self) -> &'static str {
+        if self.secure {
+            "__Host-lastseen-code"
+        } else {
+            "lastseen-code"
+        }
+    }
+
     /// The two `Set-Cookie` values of an open session.
     ///
     /// # Errors
@@ -66,27 +80,54 @@ impl CookiePolicy {
             .unwrap_or_else(|_| [HeaderValue::from_static(""), HeaderValue::from_static("")])
     }
 
+    /// The `Set-Cookie` value of a challenge that waits for its code this long.
+    ///
+    /// # Errors
+    /// Where the sealed challenge does not fit a header; ours always do.
+    pub fn write_code(self, sealed: &str, max_age: u64) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.spell_one(self.code_cookie(), sealed, max_age, HTTP_ONLY)
+    }
+
+    /// The `Set-Cookie` value that deletes it.
+    #[must_use]
+    pub fn clear_code(self) -> HeaderValue {
+        self.write_code("", 0)
+            .unwrap_or(HeaderValue::from_static(""))
+    }
+
     fn spell(
         self,
         token: &str,
         record: &str,
         max_age: u64,
     ) -> Result<[HeaderValue; 2], CookieError> {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let name = self.session_cookie();
         // Only what RFC 6265 allows in a cookie value; a row id of ours always is.
         let record: String = record
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
             .collect();
         Ok([
-            HeaderValue::try_from(format!(
-                "{name}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
-            ))?,
-            HeaderValue::try_from(format!(
-                "{RECORD_COOKIE}={record}; Path=/; Max-Age={max_age}; SameSite=Lax{secure}"
-            ))?,
+            self.spell_one(self.session_cookie(), token, max_age, HTTP_ONLY)?,
+            self.spell_one(RECORD_COOKIE, &record, max_age, "")?,
         ])
+    }
+
+    fn spell_one(
+        self,
+        name: &str,
+        value: &str,
+        max_age: u64,
+        http_only: &str,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
+        let secure = if self.secure { "; Secure" } else { "" };
+        HeaderValue::try_from(format!(
+            "{name}={value}; Path=/; Max-Age={max_age}{http_only}; SameSite=Lax{secure}"
+        ))
+    }
+
+    /// What the request's code cookie holds; several come about as in [`read`](Self::read).
+    pub fn codes(self, headers: &HeaderMap) -> impl Iterator<Item = &str> {
+        values(headers, self.code_cookie())
     }
 
     /// What the request's session cookie says.
@@ -203,6 +244,33 @@ mod tests {
             record,
             "session_record_id=; Path=/; Max-Age=0; SameSite=Lax; Secure"
         );
+    }
+
+    #[test]
+    fn the_code_cookie_is_guarded_as_the_session_is() {
+        assert_eq!(
+            SECURE.write_code("sealed", 600).unwrap(),
+            "__Host-lastseen-code=sealed; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            PLAIN.write_code("sealed", 600).unwrap(),
+            "lastseen-code=sealed; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(
+            SECURE.clear_code(),
+            "__Host-lastseen-code=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
+        );
+    }
+
+    #[test]
+    fn a_code_and_a_session_are_not_taken_for_each_other() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            COOKIE,
+            HeaderValue::from_static("lastseen-code=a; lastseen=b"),
+        );
+        assert_eq!(PLAIN.codes(&headers).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(SECURE.codes(&headers).count(), 0);
     }
 
     #[test]

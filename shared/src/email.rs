@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The longest address that can be delivered to (RFC 5321 4.5.3.1.3, less the angle brackets).
-const MAX_LENGTH: usize = 254;
+pub(crate) const MAX_LENGTH: usize = 254;
 /// The longest part before the `@` (RFC 5321 4.5.3.1.1), in octets.
 const MAX_LOCAL_LENGTH: usize = 64;
 

@@ -104,6 +104,7 @@ pub fn address(
         let (name, value) = match message {
             Message::Reason(reason) => ("reason", reason),
             Message::Error(code) => ("error", code),
+            Message::Step(step) => ("step", step),
         };
         query.append_pair(name, value);
         fragment = format!("#{value}");
@@ -133,6 +134,8 @@ pub enum Message<'a> {
     Reason(&'a str),
     /// What was wrong with the form.
     Error(&'a str),
+    /// What is asked for next.
+    Step(&'a str),
 }
 
 #[cfg(test)]

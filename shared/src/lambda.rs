@@ -149,7 +149,7 @@ impl Current {
         let (variables, ()) = tokio::join!(ssm::resolve(&variables), opening);
         let variables = variables?;
         Ok(Self {
-            app: App::start_over(&variables, Some(connections.clone()))?,
+            app: app(&variables, &connections)?,
             variables,
             connections,
             read_at: now,
@@ -162,12 +162,20 @@ impl Current {
         self.read_at = now;
         let variables = ssm::resolve(&Variables::from_env()).await?;
         if variables != self.variables {
-            self.app = App::start_over(&variables, Some(self.connections.clone()))?;
+            self.app = app(&variables, &self.connections)?;
             self.variables = variables;
             tracing::info!("the secrets have changed");
         }
         Ok(())
     }
+}
+
+fn app(variables: &Variables, connections: &Connections) -> Result<App, StartError> {
+    let app = App::start_over(variables, Some(connections.clone()))?;
+    // The gate's function alone is built with it; the others never ask for a code.
+    #[cfg(feature = "codes-on-aws")]
+    let app = app.with_codes_on_aws(variables)?;
+    Ok(app)
 }
 
 async fn current(kept: &Mutex<Option<Current>>, now: Timestamp) -> Result<App, InitError> {

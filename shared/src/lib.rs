@@ -7,13 +7,19 @@
 
 pub mod app;
 pub mod audit;
+#[cfg(feature = "lambda")]
+mod aws;
 pub mod body;
+pub mod client;
+pub mod codes;
 pub mod cookies;
 pub mod email;
 pub mod ending;
+pub mod flood;
 pub mod gate;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+pub mod mail;
 pub mod nocodb;
 pub mod origin;
 pub mod redirect;

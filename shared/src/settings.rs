@@ -10,10 +10,12 @@ use crate::session::{EndReason, Limits};
 use crate::site_path::ProtectedPaths;
 use crate::token::Keys;
 
+mod codes;
 mod secret;
 mod store;
 mod variables;
 
+pub use codes::{CodeSettings, SmtpUrl};
 pub use secret::Secret;
 pub use store::{NocoDbSettings, StoreSettings};
 pub use variables::Variables;
@@ -36,11 +38,12 @@ const MAX_CONSENT_VERSION_LENGTH: usize = 64;
 
 /// Secrets that may be kept in SSM, as the variable that names the parameter and the one it stands
 /// for. On AWS they are resolved before settings are read.
-pub(crate) const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 5] = [
     ("SESSION_KEYS_PARAMETER", "SESSION_KEYS"),
     ("NOCODB_API_TOKEN_PARAMETER", "NOCODB_API_TOKEN"),
     ("ACCESS_PASSCODE_PARAMETER", "ACCESS_PASSCODE"),
     ("ADMIN_TOKEN_PARAMETER", "ADMIN_TOKEN"),
+    ("SMTP_URL_PARAMETER", "SMTP_URL"),
 ];
 
 /// A setting is missing, wrong, or contradicts another.
@@ -118,6 +121,12 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// `COOKIE_SECURE`.
     pub cookies: CookiePolicy,
+    /// `VERIFY_EMAIL` and what belongs to it; `None` where codes are off.
+    pub codes: Option<CodeSettings>,
+    /// `FLOOD_LIMITS`: false only where something in front counts requests.
+    pub flood_limits: bool,
+    /// `TRUSTED_HOPS`: how many proxies in front append to `X-Forwarded-For`.
+    pub trusted_hops: usize,
 }
 
 impl Settings {
@@ -131,9 +140,6 @@ impl Settings {
             .find(|name| variables.get(name).is_some())
         {
             return Err(wrong(name, "this version cannot do that yet; unset it"));
-        }
-        if !matches!(variables.get("VERIFY_EMAIL"), None | Some("off")) {
-            return Err(wrong("VERIFY_EMAIL", "this version knows only `off`"));
         }
         if let Some((name, _)) = SECRETS.into_iter().find(|(parameter, plain)| {
             variables.get(parameter).is_some() && variables.get(plain).is_none()
@@ -161,6 +167,8 @@ impl Settings {
                 "is the gate, which nobody would get past",
             ));
         }
+        let codes = CodeSettings::read(variables)?;
+        let flood_limits = flood_limits(variables, codes.is_some())?;
         let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");
         Ok(Self {
             store: StoreSettings::read(variables)?,
@@ -184,6 +192,9 @@ impl Settings {
             cookies: CookiePolicy {
                 secure: variables.flag("COOKIE_SECURE", true)?,
             },
+            codes,
+            flood_limits,
+            trusted_hops: variables.parse("TRUSTED_HOPS", 1, "a number of proxies")?,
         })
     }
 
@@ -359,6 +370,19 @@ fn consent_version(variables: &Variables) -> Result<Option<String>, SettingError
             ))
         }
         version => Ok(version.map(str::to_owned)),
+    }
+}
+
+fn flood_limits(variables: &Variables, codes: bool) -> Result<bool, SettingError> {
+    const NAME: &str = "FLOOD_LIMITS";
+    match variables.get(NAME) {
+        None | Some("on") => Ok(true),
+        Some("off") if codes => {
+            let problem = "is off while codes are on, so that anybody could have anybody flooded with mail; unset it";
+            Err(wrong(NAME, problem))
+        }
+        Some("off") => Ok(false),
+        Some(_) => Err(wrong(NAME, "is neither `on` nor `off`")),
     }
 }
 

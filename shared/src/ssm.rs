@@ -1,14 +1,11 @@
 //! Secrets from SSM Parameter Store: for `NAME_PARAMETER=/path`, the variable `NAME` is read from
 //! the SecureString at `/path`.
 
-use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::config::{BehaviorVersion, Credentials, Region};
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use crate::aws;
 use crate::settings::{SECRETS, SettingError, Variables};
 
 /// A sandbox has ten seconds to start; a service that does not answer in half of them will not.
@@ -43,7 +40,7 @@ pub async fn resolve(variables: &Variables) -> Result<Variables, SecretsError> {
         return Ok(resolved);
     }
     let paths = wanted.iter().map(|(_, path)| (*path).to_owned()).collect();
-    let request = client(variables)
+    let request = Client::new(&aws::config(variables, "AWS_ENDPOINT_URL_SSM"))
         .get_parameters()
         .set_names(Some(paths))
         .with_decryption(true)
@@ -51,7 +48,7 @@ pub async fn resolve(variables: &Variables) -> Result<Variables, SecretsError> {
     let answer = tokio::time::timeout(TIMEOUT, request)
         .await
         .map_err(|_| SecretsError::Timeout)?;
-    let answer = answer.map_err(|error| SecretsError::Failed(in_one_line(&error)))?;
+    let answer = answer.map_err(|error| SecretsError::Failed(aws::in_one_line(&error)))?;
 
     let value = |path: &str| {
         answer
@@ -91,41 +88,6 @@ fn wanted(variables: &Variables) -> Result<Vec<(&'static str, &str)>, SettingErr
         }
     }
     Ok(wanted)
-}
-
-/// A client from what Lambda puts into the environment. `aws-config` would look in five more places
-/// and start 2 ms slower.
-fn client(variables: &Variables) -> Client {
-    let get = |name: &str| variables.get(name).map(str::to_owned);
-    let credentials = Credentials::new(
-        get("AWS_ACCESS_KEY_ID").unwrap_or_default(),
-        get("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
-        get("AWS_SESSION_TOKEN"),
-        None,
-        "environment",
-    );
-    let mut config = aws_sdk_ssm::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(get("AWS_REGION").map(Region::new))
-        .credentials_provider(credentials)
-        .http_client(
-            Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .build_https(),
-        );
-    if let Some(endpoint) = get("AWS_ENDPOINT_URL_SSM").or_else(|| get("AWS_ENDPOINT_URL")) {
-        config = config.endpoint_url(endpoint);
-    }
-    Client::from_conf(config.build())
-}
-
-/// An error with its causes. The SDK's own way of showing them adds pages of structure.
-fn in_one_line(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::RecordId;
 use crate::timestamp::Timestamp;
 
+mod derived;
 mod hs256;
 
 /// Length of a key (RFC 7518 3.2 asks for at least the hash's output).
@@ -198,11 +199,11 @@ pub fn new_secret() -> Result<String, ring::error::Unspecified> {
     random_text::<32>()
 }
 
-fn random_text<const N: usize>() -> Result<String, ring::error::Unspecified> {
+pub(crate) fn random_text<const N: usize>() -> Result<String, ring::error::Unspecified> {
     Ok(URL_SAFE_NO_PAD.encode(random_bytes::<N>()?))
 }
 
-fn random_bytes<const N: usize>() -> Result<[u8; N], ring::error::Unspecified> {
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], ring::error::Unspecified> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes)?;
     Ok(bytes)

@@ -149,7 +149,10 @@ pub fn redirect(status: StatusCode, location: &str) -> Response {
 
 /// Adds cookies to an answer.
 #[must_use]
-pub fn with_cookies(mut response: Response, cookies: [HeaderValue; 2]) -> Response {
+pub fn with_cookies(
+    mut response: Response,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response {
     for cookie in cookies {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -253,6 +256,17 @@ pub fn unavailable(retry_after: Duration) -> Response {
     unavailable_with(retry_after, [])
 }
 
+/// `429` with `Retry-After`: too many of these, for now.
+#[must_use]
+pub fn limited(retry_after: Duration) -> Response {
+    let problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "limited",
+        "too many requests; wait as long as Retry-After says",
+    );
+    with_retry_after(problem, retry_after)
+}
+
 /// As [`unavailable`], with members of our own.
 #[must_use]
 pub fn unavailable_with<const N: usize>(
@@ -269,9 +283,15 @@ pub fn unavailable_with<const N: usize>(
         .fold(problem, |problem, (member, value)| {
             problem.with(member, value)
         });
+    with_retry_after(problem, retry_after)
+}
+
+/// In whole seconds, rounded up: who comes back then is not too early.
+fn with_retry_after(problem: Problem, retry_after: Duration) -> Response {
+    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
     with_header(
         problem.into_response(),
         RETRY_AFTER,
-        HeaderValue::from(retry_after.as_secs().max(1)),
+        HeaderValue::from(seconds.max(1)),
     )
 }

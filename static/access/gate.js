@@ -3,28 +3,30 @@
  * `:target`, and the server reads the way back from the Referer.
  */
 (() => {
-  const form = document.querySelector("form");
+  const forms = document.querySelectorAll("form");
   const email = document.getElementById("email");
   const passcode = document.getElementById("passcode-field");
-  if (!form || !email || !passcode) return;
+  const code = document.getElementById("code-field");
+  if (!email || !passcode || !code) return;
 
   const query = new URLSearchParams(location.search);
 
   // The way back, for browsers and proxies that cut the Referer down to the origin.
   const redirect = query.get("redirect");
-  if (redirect) {
+  for (const form of redirect ? forms : []) {
     const field = document.createElement("input");
     field.type = "hidden";
     field.name = "redirect";
-    field.value = redirect;
+    field.value = redirect ?? "";
     form.append(field);
   }
 
   // A redirect can lose its fragment on the way (some proxies rewrite Location), and an error can be
   // newer than this page: the query has it too.
-  const code = query.get("error") ?? query.get("reason");
-  if (code && !document.querySelector(":target")) {
-    location.replace(`#${messageOf(code) ? code : "invalid-body"}`);
+  const told = query.get("error") ?? query.get("reason");
+  if (!document.querySelector(":target")) {
+    if (told) location.replace(`#${messageOf(told) ? told : "invalid-body"}`);
+    else if (query.get("step") === "code") location.replace("#code");
   }
 
   /** @param {string} id */
@@ -38,6 +40,12 @@
     ["invalid-email", email],
     ["not-allowed", email],
     ["wrong-passcode", passcode],
+    ["wrong-code", code],
+  ]);
+  /** Which field a fragment asks for. */
+  const asked = new Map([
+    ["passcode", passcode],
+    ["code", code],
   ]);
 
   /** Focus goes to what is new on the page: the message, the field asked for, else the form. */
@@ -52,16 +60,17 @@
         field.removeAttribute("aria-describedby");
       }
     }
-    const first = id === "passcode" ? passcode : email;
-    (messageOf(id) ?? first).focus();
+    (messageOf(id) ?? asked.get(id) ?? email).focus();
   };
   window.addEventListener("hashchange", focus);
   focus();
 
   // A double click would leave two visits in the owner's table.
   let lastSubmit = Number.NEGATIVE_INFINITY;
-  form.addEventListener("submit", (event) => {
-    if (event.timeStamp - lastSubmit < 2000) event.preventDefault();
-    else lastSubmit = event.timeStamp;
-  });
+  for (const form of forms) {
+    form.addEventListener("submit", (event) => {
+      if (event.timeStamp - lastSubmit < 2000) event.preventDefault();
+      else lastSubmit = event.timeStamp;
+    });
+  }
 })();

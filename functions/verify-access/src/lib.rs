@@ -1,21 +1,28 @@
-//! `POST /api/verify-temp-access`: the gate's form. An email comes in; a recorded visit and two
-//! cookies go out.
+//! `POST /api/verify-temp-access`: the gate's form. An email comes in (and, where codes are on, the
+//! code that was mailed to it); a recorded visit and two cookies go out.
 //!
 //! Fails closed: where the store cannot record the visit, nobody is let in.
 
-use http::{Method, StatusCode};
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
+use shared::client::Network;
+use shared::codes::LIFETIME_SECONDS;
 use shared::email::Email;
+use shared::flood::Deed;
 use shared::gate::{self, Message};
 use shared::origin;
 use shared::redirect::RedirectPath;
 use shared::timestamp::Timestamp;
 use shared::web::{self, Problem, Request, Response};
 
+mod codes;
 mod enter;
+mod limits;
 
 use enter::enter;
 
@@ -37,12 +44,8 @@ async fn verify(app: &App, request: &Request, now: Timestamp) -> Response {
         Err(error) => return Problem::from(error).into_response(),
     };
     let back = way_back(app, request, &body);
-    let entered = match check(app, &body) {
-        Ok(email) => enter(app, request, &email, now).await,
-        Err(refusal) => Err(refusal),
-    };
-    match entered {
-        Ok(response_cookies) => {
+    match admit(app, request, &body, now).await {
+        Ok(Admitted::Entered(cookies)) => {
             let redirect = back.unwrap_or_else(|| app.settings.default_redirect.clone());
             let response = if body.is_form {
                 web::redirect(StatusCode::SEE_OTHER, redirect.as_str())
@@ -52,18 +55,77 @@ async fn verify(app: &App, request: &Request, now: Timestamp) -> Response {
                     &json!({ "success": true, "redirect": redirect.as_str() }),
                 )
             };
-            web::with_cookies(response, response_cookies)
+            web::with_cookies(response, cookies)
         }
-        Err(refusal) if body.is_form => {
-            let address = gate::address(
-                &app.settings,
-                back.as_ref(),
-                Some(Message::Error(refusal.code())),
-            );
-            web::redirect(StatusCode::SEE_OTHER, &address)
+        Ok(Admitted::CodeSent(cookie)) => {
+            let response = if body.is_form {
+                to_gate(app, back.as_ref(), Message::Step("code"))
+            } else {
+                let step = json!({ "success": true, "step": "code", "codeExpiresInSeconds": LIFETIME_SECONDS });
+                web::json(StatusCode::ACCEPTED, &step)
+            };
+            web::with_cookies(response, [cookie])
         }
+        Err(refusal) if body.is_form => to_gate(app, back.as_ref(), Message::Error(refusal.code())),
         Err(refusal) => refusal.into_response(),
     }
+}
+
+fn to_gate(app: &App, back: Option<&RedirectPath>, message: Message<'_>) -> Response {
+    let address = gate::address(&app.settings, back, Some(message));
+    web::redirect(StatusCode::SEE_OTHER, &address)
+}
+
+/// How far somebody got.
+enum Admitted {
+    /// In, with these cookies.
+    Entered(Vec<HeaderValue>),
+    /// To the second step, with the cookie of the code that is on its way.
+    CodeSent(HeaderValue),
+}
+
+async fn admit(
+    app: &App,
+    request: &Request,
+    body: &Body,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let settings = &app.settings;
+    let network = Network::of_client(request.headers(), settings.trusted_hops);
+    limits::network(app, Deed::Enter, network, now)?;
+    let wants_codes = settings.codes.is_some();
+    let code = body.text("code").filter(|code| !code.trim().is_empty());
+    if let (true, Some(code)) = (wants_codes, code) {
+        let email = codes::check(app, request, code, network, now).await?;
+        let mut cookies = enter(app, request, &email, now).await?.to_vec();
+        cookies.push(settings.cookies.clear_code());
+        return Ok(Admitted::Entered(cookies));
+    }
+    let email = Email::parse(body.text("email").unwrap_or_default())
+        .map_err(|error| Refusal::InvalidEmail(error.to_string()))?;
+    limits::visitor(app, Deed::Enter, &email, network, now)?;
+    // Before the list: without the passcode nobody learns who is on it.
+    if !settings.passcode_matches(body.text("passcode").unwrap_or_default()) {
+        audit::denied("wrong-passcode");
+        return Err(Refusal::WrongPasscode);
+    }
+    // The version comes from the setting and not from the visitor: nobody writes into the table what
+    // they like, and a page from before the text changed does not count as agreeing to the new one.
+    let wanted = settings.consent_version.as_deref();
+    if wanted.is_some() && body.text("consent") != wanted {
+        audit::denied("consent-missing");
+        return Err(Refusal::ConsentMissing);
+    }
+    if wants_codes {
+        let cookie = codes::send(app, &email, network, now).await?;
+        return Ok(Admitted::CodeSent(cookie));
+    }
+    if !settings.email_rules.permit(&email) {
+        audit::denied("not-allowed");
+        return Err(Refusal::NotAllowed);
+    }
+    let cookies = enter(app, request, &email, now).await?;
+    Ok(Admitted::Entered(cookies.to_vec()))
 }
 
 /// Why somebody is not let in.
@@ -73,7 +135,10 @@ enum Refusal {
     NotAllowed,
     WrongPasscode,
     ConsentMissing,
-    Unavailable(std::time::Duration),
+    WrongCode,
+    CodeExpired,
+    Limited(Duration),
+    Unavailable(Duration),
 }
 
 impl Refusal {
@@ -83,6 +148,9 @@ impl Refusal {
             Self::NotAllowed => "not-allowed",
             Self::WrongPasscode => "wrong-passcode",
             Self::ConsentMissing => "consent-missing",
+            Self::WrongCode => "wrong-code",
+            Self::CodeExpired => "code-expired",
+            Self::Limited(_) => "limited",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -99,35 +167,19 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "consent: agree to the text at the gate first; reload the page if you have",
             ),
+            Self::WrongCode => (
+                StatusCode::FORBIDDEN,
+                "code: this is not the code that was mailed",
+            ),
+            Self::CodeExpired => (
+                StatusCode::FORBIDDEN,
+                "code: no code is waiting in this browser (any more); ask for a new one",
+            ),
+            Self::Limited(retry_after) => return web::limited(*retry_after),
             Self::Unavailable(retry_after) => return web::unavailable(*retry_after),
         };
         Problem::new(status, self.code(), detail).into_response()
     }
-}
-
-/// Who is asking, if they may come in.
-fn check(app: &App, body: &Body) -> Result<Email, Refusal> {
-    let email = Email::parse(body.text("email").unwrap_or_default())
-        .map_err(|error| Refusal::InvalidEmail(error.to_string()))?;
-    if !app.settings.email_rules.permit(&email) {
-        audit::denied("not-allowed");
-        return Err(Refusal::NotAllowed);
-    }
-    if !app
-        .settings
-        .passcode_matches(body.text("passcode").unwrap_or_default())
-    {
-        audit::denied("wrong-passcode");
-        return Err(Refusal::WrongPasscode);
-    }
-    // The version comes from the setting and not from the visitor: nobody writes into the table what
-    // they like, and a page from before the text changed does not count as agreeing to the new one.
-    let agreed = body.text("consent");
-    if app.settings.consent_version.is_some() && agreed != app.settings.consent_version.as_deref() {
-        audit::denied("consent-missing");
-        return Err(Refusal::ConsentMissing);
-    }
-    Ok(email)
 }
 
 /// Where the visitor wants to go: what the form says, else what stands in the address of the gate

@@ -42,6 +42,8 @@ fn the_defaults_are_those_of_the_documentation() {
     );
     assert!(settings.cookies.secure);
     assert!(settings.allowed_origins.is_empty() && settings.passcode.is_none());
+    assert!(settings.codes.is_none() && settings.flood_limits);
+    assert_eq!(settings.trusted_hops, 1);
 }
 
 #[test]
@@ -103,7 +105,6 @@ fn a_bad_setting_is_named() {
         ("ALLOWED_ORIGINS", "https://www.example.com/path"),
         ("ALLOWED_ORIGINS", "*"),
         ("COOKIE_SECURE", "yes"),
-        ("VERIFY_EMAIL", "code"),
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "1"),
         ("RETENTION_DAYS", "a month"),
@@ -116,7 +117,12 @@ fn a_bad_setting_is_named() {
         ("NOCODB_URL", "http://93.184.216.34:8080"),
         ("IDLE_TIMEOUT_SECONDS", "3601"),
         ("SESSION_LIFETIME_SECONDS", "86401"),
+        ("VERIFY_EMAIL", "yes"),
+        ("FLOOD_LIMITS", "maybe"),
+        ("TRUSTED_HOPS", "all"),
+        ("TRUSTED_HOPS", "-1"),
         ("ACCESS_PASSCODE_PARAMETER", "/site/passcode"),
+        ("SMTP_URL_PARAMETER", "/site/smtp-url"),
     ] {
         let error = read(&[(name, value)]).unwrap_err();
         assert_eq!(error.name, name, "{name}={value}: {error}");
@@ -244,4 +250,15 @@ fn a_passcode_must_match_exactly() {
         assert!(!settings.passcode_matches(given), "{given}");
     }
     assert!(read(&[]).unwrap().passcode_matches(""));
+}
+
+#[test]
+fn the_flood_limits_stay_on_where_codes_are() {
+    assert!(!read(&[("FLOOD_LIMITS", "off")]).unwrap().flood_limits);
+    let both = [
+        ("FLOOD_LIMITS", "off"),
+        ("VERIFY_EMAIL", "code"),
+        ("MAIL_FROM", "gate@example.com"),
+    ];
+    assert_eq!(read(&both).unwrap_err().name, "FLOOD_LIMITS");
 }

@@ -7,8 +7,8 @@
 )]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +17,10 @@ use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Request, StatusCode};
 use serde_json::Value;
 use shared::app::App;
+use shared::codes::Codes;
+use shared::codes::memory::MemoryCodes;
 use shared::email::Email;
+use shared::mail::{Mail, MailError, Mailer};
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
@@ -104,11 +107,55 @@ impl Store for Switchable {
     }
 }
 
+/// What was mailed, and how well that goes.
+#[derive(Clone, Default)]
+pub struct Postbox {
+    /// Address and mail, in order.
+    pub mails: Arc<Mutex<Vec<(String, Mail)>>>,
+    /// Nothing is taken while set.
+    pub is_down: Arc<AtomicBool>,
+    /// How long every mail takes, in milliseconds.
+    pub delay: Arc<AtomicU64>,
+}
+
+impl Postbox {
+    /// The code that was mailed last.
+    #[must_use]
+    pub fn code(&self) -> String {
+        let mails = self.mails.lock().unwrap();
+        let (_, mail) = mails.last().unwrap();
+        let line = mail.text.lines().find(|line| line.starts_with("    "));
+        line.unwrap().trim().to_owned()
+    }
+
+    /// How many mails were taken.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.mails.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Mailer for Postbox {
+    async fn send(&self, to: &Email, mail: &Mail) -> Result<(), MailError> {
+        tokio::time::sleep(Duration::from_millis(self.delay.load(Ordering::SeqCst))).await;
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(MailError::Timeout);
+        }
+        let mail = (to.as_str().to_owned(), mail.clone());
+        self.mails.lock().unwrap().push(mail);
+        Ok(())
+    }
+}
+
 /// One site with its store.
 pub struct Site {
-    app: App,
+    /// What the handlers are given.
+    pub app: App,
     /// The store, to break it.
     pub store: Arc<Switchable>,
+    /// What visitors were mailed.
+    pub postbox: Postbox,
     folder: Arc<TempDir>,
 }
 
@@ -146,12 +193,22 @@ impl Site {
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::read(&all.collect::<Variables>()).unwrap();
+        let postbox = Postbox::default();
+        let codes = settings.codes.is_some().then(|| {
+            Arc::new(Codes {
+                store: Box::new(MemoryCodes::default()),
+                mailer: Box::new(postbox.clone()),
+            })
+        });
         Self {
             app: App {
                 settings: Arc::new(settings),
                 store: Arc::clone(&store) as Arc<dyn Store>,
+                codes,
+                flood: Arc::default(),
             },
             store,
+            postbox,
             folder,
         }
     }

@@ -118,7 +118,19 @@ async fn programs_are_told_by_status_and_code() {
         (&[JSON], r#"{"email":["a@b.cc"]}"#, 400, "invalid-email"),
         (&[JSON], "{}", 400, "invalid-email"),
         (&[JSON], "", 400, "invalid-email"),
-        (&[JSON], r#"{"email":"no@example.com"}"#, 403, "not-allowed"),
+        (
+            &[JSON],
+            r#"{"email":"no@example.com","passcode":"sesame"}"#,
+            403,
+            "not-allowed",
+        ),
+        // Without the passcode nobody learns who is on the list.
+        (
+            &[JSON],
+            r#"{"email":"no@example.com"}"#,
+            403,
+            "wrong-passcode",
+        ),
         (
             &[JSON],
             r#"{"email":"a@example.com","passcode":"x"}"#,

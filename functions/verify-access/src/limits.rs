@@ -1,0 +1,44 @@
+//! How often somebody may ask, before anything else about them is looked at.
+
+use shared::app::App;
+use shared::client::Network;
+use shared::email::Email;
+use shared::flood::{Deed, Limited};
+use shared::timestamp::Timestamp;
+
+use crate::Refusal;
+
+/// Counts what comes from one network.
+pub(crate) fn network(
+    app: &App,
+    deed: Deed,
+    network: Option<Network>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if !app.settings.flood_limits {
+        return Ok(());
+    }
+    told(deed, "network", app.flood.network(deed, network, now))
+}
+
+/// Counts what is done for one visitor, and at the site as a whole.
+pub(crate) fn visitor(
+    app: &App,
+    deed: Deed,
+    email: &Email,
+    network: Option<Network>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if !app.settings.flood_limits {
+        return Ok(());
+    }
+    let counted = app.flood.visitor(deed, email, network, now);
+    told(deed, "visitor or site", counted)
+}
+
+fn told(deed: Deed, of: &str, counted: Result<(), Limited>) -> Result<(), Refusal> {
+    counted.map_err(|limited| {
+        tracing::warn!(?deed, limit = of, "refused: too many requests");
+        Refusal::Limited(limited.retry_after)
+    })
+}

@@ -1,0 +1,48 @@
+//! What all clients of AWS services share.
+
+use std::error::Error;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::settings::Variables;
+
+/// What a client needs, from what Lambda puts into the environment. `aws-config` would look in five
+/// more places and start 2 ms slower. `endpoint` is the variable that names another server than
+/// AWS's for this service alone; `AWS_ENDPOINT_URL` names one for all.
+pub(crate) fn config(variables: &Variables, endpoint: &str) -> SdkConfig {
+    let get = |name: &str| variables.get(name).map(str::to_owned);
+    let credentials = Credentials::new(
+        get("AWS_ACCESS_KEY_ID").unwrap_or_default(),
+        get("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
+        get("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    let mut config = SdkConfig::builder()
+        .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest())
+        .region(get("AWS_REGION").map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(
+            Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build_https(),
+        );
+    if let Some(endpoint) = get(endpoint).or_else(|| get("AWS_ENDPOINT_URL")) {
+        config = config.endpoint_url(endpoint);
+    }
+    config.build()
+}
+
+/// An error with its causes. The SDK's own way of showing them adds pages of structure.
+pub(crate) fn in_one_line(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
