@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asVisitor, close, hide, launch, quit, show } from "../harness/browser.mjs";
 import { until } from "../harness/process.mjs";
 import { serveOnNocodb, serveOnSqlite } from "../harness/targets.mjs";
+import { leaveEmail, message, pathOf, someone } from "./gate-page.mjs";
 
 /** @typedef {import("puppeteer-core").BrowserContext} Context */
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -24,17 +25,8 @@ before(async () => {
 });
 after(() => quit(browser));
 
-const someone = () => `visitor-${crypto.randomUUID().slice(0, 8)}@example.com`;
 /** @param {string} time */
 const ms = (time) => Date.parse(time);
-/** @param {Page} page */
-const pathOf = (page) => page.evaluate(() => location.pathname);
-
-/** Fills in the gate's form and sends it. @param {Page} page @param {string} email */
-async function leaveEmail(page, email) {
-  await page.type("#email", email);
-  await Promise.all([page.waitForNavigation(), page.click("main form button")]);
-}
 
 /**
  * Goes to the report, through the gate.
@@ -64,17 +56,6 @@ async function rowOf(target, email) {
   const rows = (await target.rows()).filter((row) => row.emailOfAccessor === email);
   assert.equal(rows.length, 1, `rows of ${email}`);
   return rows[0] ?? assert.fail();
-}
-
-/** The message of the gate that can be seen, once it is styled. @param {Page} page */
-async function message(page) {
-  await page.waitForFunction(() => document.readyState === "complete");
-  return page.evaluate(() =>
-    [...document.querySelectorAll(".message")]
-      .filter((one) => getComputedStyle(one).display !== "none")
-      .map((one) => one.id)
-      .join(),
-  );
 }
 
 suite("in a browser, while the owner works in the NocoDB table", () => {

@@ -33,11 +33,11 @@ export function findChromium() {
 export function launch(options = {}) {
   return puppeteer.launch({
     executablePath: findChromium(),
-    // Only pages of our own are opened; root and containers have no sandbox.
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
     // Puppeteer turns the back-forward cache off; visitors have it.
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
     ...options,
+    // Only pages of our own are opened; root and containers have no sandbox.
+    args: ["--no-sandbox", "--disable-dev-shm-usage", ...(options.args ?? [])],
   });
 }
 
