@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -50,10 +52,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             accepted = accept(&listener, &slots) => accepted,
             () = &mut stop => break,
         };
-        let router = router.clone();
+        let (router, room) = (router.clone(), slots.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             add_peer(request.headers_mut(), peer.ip());
-            router.clone().oneshot(request)
+            let (answer, room) = (router.clone().oneshot(request), room.clone());
+            async move { answer.await.map(|answer| part_if_full(answer, &room)) }
         });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -83,6 +86,15 @@ async fn accept(
             Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
         }
     }
+}
+
+/// Keeps a connection for another request only while there is room for others.
+fn part_if_full(mut answer: Response, room: &Semaphore) -> Response {
+    if room.available_permits() == 0 {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(CONNECTION, close);
+    }
+    answer
 }
 
 /// Adds the sender's address as the last one in `X-Forwarded-For`, as any proxy does: the entry from
