@@ -189,11 +189,12 @@ export class ServeTarget extends Target {
     this.folder = folder;
   }
 
-  static async start() {
+  /** @param {NodeJS.ProcessEnv} [more] */
+  static async start(more) {
     const folder = await mkdtemp(join(tmpdir(), "lastseen-attacks-"));
     await layOut(folder);
     const { keys, settings } = setUp();
-    const serve = await Serve.start({ STATIC_DIR: join(folder, "site"), ...settings });
+    const serve = await Serve.start({ STATIC_DIR: join(folder, "site"), ...settings, ...more });
     return new ServeTarget(serve, keys, folder);
   }
 
