@@ -1,4 +1,4 @@
-//! The keys that sign sessions: made, and kept beside the database where nobody set any.
+//! The keys that sign sessions: made, replaced, and kept beside the database where nobody set any.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,22 +11,35 @@ use shared::token::{Keys, new_secret};
 
 use crate::CommandResult;
 
+mod current;
+mod edge;
+mod rotate;
+
 /// Commands for keys.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Print a new key, ready for SESSION_KEYS
     ///
-    /// To replace a key without logging anybody out, put the new one first and keep the old one
-    /// behind it, separated by a comma; remove the old one after the longest session has ended
-    /// (SESSION_LIFETIME_SECONDS).
+    /// To replace a key without logging anybody out: `lastseen keys rotate`.
     New,
+    /// Replace the key that signs, step by step, without logging anybody out
+    ///
+    /// Rewrites the file that `serve` keeps beside the database; keys from SESSION_KEYS or from
+    /// standard input are printed instead. docs/keys.md has the commands for AWS.
+    Rotate(rotate::Arguments),
+    /// Print the settings of the gate at the edge, keys included, for its KeyValueStore
+    Edge(current::Source),
 }
 
-pub(crate) fn run(command: &Command) -> CommandResult {
+pub(crate) fn run(variables: &Variables, command: &Command) -> CommandResult {
     match command {
-        Command::New => println!("{}", new_key()?),
+        Command::New => {
+            println!("{}", new_key()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Rotate(arguments) => rotate::run(variables, arguments),
+        Command::Edge(source) => edge::run(variables, source),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Where `serve` keeps the key it made: beside the database.

@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
         Command::Setup(arguments) => setup::run(&variables, &arguments).await,
         Command::Doctor => doctor::run(&variables).await,
         Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
-        Command::Keys(command) => keys::run(&command),
+        Command::Keys(command) => keys::run(&variables, &command),
     };
     match result {
         Ok(code) => code,

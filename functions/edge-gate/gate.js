@@ -28,7 +28,7 @@ function answer(request, settings) {
     return unavailable();
   }
   const path = normalise(request.uri);
-  const back = path === null ? "" : wayBack(path, request.querystring, settings.gate);
+  const back = path === null ? "" : wayBack(path, request.querystring);
   // The gate stays open, or nobody could come in.
   const isGate = path !== null && (gate === "" ? path === "/" : isWithin(fold(path), gate));
   if (!isGate) {
@@ -151,7 +151,7 @@ function check(request, settings, back) {
   if (claims === null || claims === INVALID) {
     return toGate(settings.gate, back, claims || "");
   }
-  const now = Math.floor(Date.now() / 1000);
+  const now = Date.now() / 1000;
   const fresh = isNavigation(request.headers) ? settings.fresh : settings.fresh * PARTS_FACTOR;
   const isConfirmed =
     now < claims.exp &&
@@ -248,11 +248,10 @@ function isNavigation(headers) {
 }
 
 // `redirect=…`, or '' where the path is no page to come back to.
-function wayBack(path, querystring, gate) {
-  const address = toUrlPath(path);
-  const whole = address + toQuery(querystring);
+function wayBack(path, querystring) {
+  const whole = toUrlPath(path) + toQuery(querystring);
   const isOurs = path === "/logout" || path === "/api" || path.startsWith("/api/");
-  if (isOurs || address === gate || whole.length > MAX_ADDRESS_LENGTH || whole.indexOf("\\") >= 0) {
+  if (isOurs || whole.length > MAX_ADDRESS_LENGTH || whole.indexOf("\\") >= 0) {
     return "";
   }
   const percent = (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;

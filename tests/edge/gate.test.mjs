@@ -145,7 +145,9 @@ test("the gate stays open where everything is protected", async () => {
     assert.equal(verdict(await handle(event(path)), ""), wanted, path);
   }
   // Our own endpoints are no pages to come back to.
-  assert.equal((await handle(event("/api/logout"))).headers.location.value, "/access/");
+  for (const path of ["/api", "/api/logout", "/logout", "/LOGOUT/../logout"]) {
+    assert.equal((await handle(event(path))).headers.location.value, "/access/", path);
+  }
 });
 
 test("a gate at the root opens the root alone", async () => {
@@ -156,4 +158,23 @@ test("a gate at the root opens the root alone", async () => {
     (await handle(event("/index.html"))).headers.location.value,
     "/?redirect=%2Findex.html",
   );
+});
+
+test("while keys are rotated, the edge lets in whom any function signs for", async () => {
+  const { a, b } = table.secrets;
+  const steps = [{ a }, { a, b }, { b, a }, { b }];
+  const signing = ["a", "a", "b", "b"];
+  for (const [step, keys] of steps.entries()) {
+    // Functions may be a step behind or ahead.
+    for (const other of [step - 1, step, step + 1].filter((other) => other in steps)) {
+      const signer = signing[other];
+      const { handle } = publish({
+        kvs: () => store({ ...table.edge, keys }),
+        now: () => table.now,
+      });
+      const cookie = `__Host-lastseen=${token({ header: { kid: signer }, key: signer })}`;
+      const answer = await handle(event(table.request.path, asked(cookie)));
+      assert.equal(verdict(answer, ""), "in", `keys of step ${step}, a session of step ${other}`);
+    }
+  }
 });
