@@ -93,6 +93,10 @@ const OF_ADDRESSES: &[&str] = &[
     "é",
     "/api",
     "/logout",
+    "api/",
+    "/api/",
+    "%61pi/",
+    "logout",
     "[",
     "]",
     "。",
@@ -227,15 +231,18 @@ proptest! {
         prop_assert!(kept.len() <= 254, "{} octets", kept.len());
         prop_assert!(!kept.contains(|c: char| c.is_control() || c.is_whitespace()), "{:?}", kept);
         prop_assert_eq!(kept.matches('@').count(), 1);
+        prop_assert_eq!(kept.to_lowercase(), kept);
         let again = Email::parse(kept);
         prop_assert_eq!(again.as_ref(), Ok(&email), "{:?}", kept);
     }
 
     #[test]
-    fn whatever_looks_like_an_address_is_read_or_refused(local in "[a-z.+]{1,70}", domain in "[a-z.-]{1,260}") {
+    fn an_address_that_cannot_be_delivered_to_is_refused(
+        local in "[a-z]{1,70}", domain in "[a-z]{1,66}(\\.[a-z]{1,66}){1,4}",
+    ) {
         let given = format!("{local}@{domain}");
-        if let Ok(email) = Email::parse(&given) {
-            prop_assert_eq!(email.as_str(), given);
-        }
+        let fits = local.len() <= 64 && given.len() <= 254 && domain.split('.').all(|label| label.len() <= 63);
+        let read = Email::parse(&given).ok();
+        prop_assert_eq!(read.as_ref().map(Email::as_str), fits.then_some(given.as_str()));
     }
 }
