@@ -26,15 +26,18 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tools: cargo-lambda, SAM and moto" tools/lambda true
 	$(step) "tools: NocoDB" tools/nocodb
 	$(step) "tools: Astro" tests/astro/install >/dev/null
+	$(step) "tools: cargo-deny" tools/cargo-deny --version
 	$(step) "format: Rust" cargo fmt --all --check
 	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
 	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
 	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json
 	$(step) "template: sam validate" tools/lambda sam validate --lint --region us-east-1
+	$(step) "dependencies: licences, sources, advisories" tools/dependencies
 	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
+	$(step) "tests: what reports advisories" $(NODE_TEST) tests/tools/*.test.mjs
 	$(step) "tests: the gate at the edge" $(NODE_TEST) tests/edge/*.test.mjs
 	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/serve.test.mjs
 	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
@@ -42,6 +45,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 	$(step) "tests: attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/attacks/watch.test.mjs
+	@cat target/logs/unchecked 2>/dev/null || true
 
 bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md
 	$(step) "tools: system packages" tools/system
