@@ -1,7 +1,5 @@
 //! What all clients of AWS services share.
 
-use std::error::Error;
-
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
@@ -36,13 +34,4 @@ pub(crate) fn config(variables: &Variables, endpoint: &str) -> SdkConfig {
         config = config.endpoint_url(endpoint);
     }
     config.build()
-}
-
-/// An error with its causes. The SDK's own way of showing them adds pages of structure.
-pub(crate) fn in_one_line(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -10,6 +10,8 @@ pub mod audit;
 #[cfg(feature = "lambda")]
 mod aws;
 pub mod body;
+#[cfg(any(feature = "lambda", feature = "smtp"))]
+mod causes;
 pub mod client;
 pub mod codes;
 pub mod cookies;

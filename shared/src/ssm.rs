@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_ssm::Client;
 
 use crate::aws;
+use crate::causes::in_one_line;
 use crate::settings::{SECRETS, SettingError, Variables};
 
 /// A sandbox has ten seconds to start; a service that does not answer in half of them will not.
@@ -48,7 +49,7 @@ pub async fn resolve(variables: &Variables) -> Result<Variables, SecretsError> {
     let answer = tokio::time::timeout(TIMEOUT, request)
         .await
         .map_err(|_| SecretsError::Timeout)?;
-    let answer = answer.map_err(|error| SecretsError::Failed(aws::in_one_line(&error)))?;
+    let answer = answer.map_err(|error| SecretsError::Failed(in_one_line(&error)))?;
 
     let value = |path: &str| {
         answer

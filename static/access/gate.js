@@ -6,7 +6,7 @@
   const forms = document.querySelectorAll("form");
   const email = document.getElementById("email");
   const passcode = document.getElementById("passcode-field");
-  const code = document.getElementById("code-field");
+  const code = document.getElementById("code");
   if (!email || !passcode || !code) return;
 
   const query = new URLSearchParams(location.search);

@@ -48,7 +48,8 @@ suite(DOCUMENT, () => {
   async function restart(settings) {
     await serve?.stop();
     serve = undefined;
-    serve = await Serve.start({ SESSION_KEYS: keys, ...settings });
+    // As it ships, limits and all.
+    serve = await Serve.start({ SESSION_KEYS: keys, FLOOD_LIMITS: "on", ...settings });
   }
   before(() => restart({}));
   after(() => serve?.stop());

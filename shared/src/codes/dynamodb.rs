@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{ChallengeId, CodeHash, CodeStore, CodeStoreError, LIFETIME_SECONDS, MAX_TRIES};
 use crate::aws;
+use crate::causes::in_one_line;
 use crate::settings::Variables;
 use crate::timestamp::Timestamp;
 
@@ -127,6 +128,6 @@ where
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
-        Err(error) => Err(CodeStoreError::Failed(aws::in_one_line(&error))),
+        Err(error) => Err(CodeStoreError::Failed(in_one_line(&error))),
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 
 use super::{Mail, MailError, Mailer, TIMEOUT};
 use crate::aws;
+use crate::causes::in_one_line;
 use crate::email::Email;
 use crate::settings::Variables;
 
@@ -30,7 +31,7 @@ impl Ses {
 #[async_trait]
 impl Mailer for Ses {
     async fn send(&self, to: &Email, mail: &Mail) -> Result<(), MailError> {
-        let failed = |error: &dyn std::error::Error| MailError::Failed(aws::in_one_line(error));
+        let failed = |error: &dyn std::error::Error| MailError::Failed(in_one_line(error));
         let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
         let message = Message::builder()
             .subject(content(&mail.subject).map_err(|error| failed(&error))?)

@@ -10,6 +10,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use super::{Mail, MailError, Mailer, TIMEOUT};
+use crate::causes::in_one_line;
 use crate::email::Email;
 use crate::settings::{SettingError, SmtpUrl};
 
@@ -72,23 +73,15 @@ fn auto_submitted() -> lettre::message::header::HeaderValue {
     HeaderValue::new(name, "auto-generated".to_owned())
 }
 
-/// The server's own words may hold the visitor's address, so they are left out.
+/// What a server answers may hold the visitor's address, so of that the number alone is told.
 fn failed(error: &SmtpError) -> MailError {
-    let status = error.status().map(|status| format!(" with {status}"));
-    let what = if error.is_permanent() {
-        "the mail server refused the mail"
-    } else if error.is_transient() {
-        "the mail server does not take the mail now"
-    } else if error.is_tls() {
-        "the mail server cannot be trusted: its certificate is not valid for its name"
-    } else if error.is_timeout() {
+    if error.is_timeout() {
         return MailError::Timeout;
-    } else if error.is_client() {
-        "the mail server cannot do what is needed (TLS, a login that we know)"
-    } else {
-        "the mail server cannot be reached"
-    };
-    MailError::Failed(format!("{what}{}", status.unwrap_or_default()))
+    }
+    MailError::Failed(error.status().map_or_else(
+        || format!("the mail server: {}", in_one_line(error)),
+        |status| format!("the mail server refused the mail with {status}"),
+    ))
 }
 
 fn address(email: &Email) -> Option<Address> {
