@@ -1,11 +1,15 @@
 //! What an auditor asks the log for: one line for each security event (OWASP ASVS 5.0 16.2 and
 //! 16.3), with fields by fixed names.
 //!
+//! `event` is one of: `issued`, `renewed`, `ended`, `ended-everything`, `refused`, `denied`,
+//! `code-sent`, `code-verified`, `limited`, `cross-site`, `not-the-owner`, `erased`.
+//!
 //! `record` is the row's id: it joins the lines of one session and, for whoever may read the table,
 //! leads to the visitor. Nothing that identifies anybody stands in a line by itself: no email, no
 //! token, no code and no network address. Fields are written as JSON on Lambda and as debug strings
 //! by `serve`, so what somebody sends cannot make a line of its own.
 
+use crate::flood::Deed;
 use crate::session::{EndReason, RecordId};
 
 /// A visitor was let in.
@@ -58,9 +62,19 @@ pub fn denied(reason: &str) {
     tracing::warn!(event = "denied", reason, "refused at the gate");
 }
 
-/// Somebody asked too often. `limit` names what for.
-pub fn limited(limit: &str) {
-    tracing::warn!(event = "limited", limit, "too many requests");
+/// A code was mailed.
+pub fn code_sent() {
+    tracing::info!(event = "code-sent", "code mailed");
+}
+
+/// A code was right, and its visitor is let in.
+pub fn code_verified() {
+    tracing::info!(event = "code-verified", "address verified by a code");
+}
+
+/// Somebody did this too often, counted `per` network, or visitor and site.
+pub fn limited(deed: Deed, per: &str) {
+    tracing::warn!(event = "limited", ?deed, per, "too many requests");
 }
 
 /// Another site's page tried to act in a visitor's name.

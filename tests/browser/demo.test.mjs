@@ -19,6 +19,7 @@ const MESSAGES = {
   "invalid-email": /does not look like an email address/,
   "not-allowed": /not on the list/,
   "wrong-passcode": /passcode is missing or not right/,
+  "consent-missing": /text below has changed/,
   "wrong-code": /not the code we mailed/,
   "code-expired": /no longer works/,
   limited: /too often/,

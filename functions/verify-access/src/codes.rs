@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use shared::app::App;
+use shared::audit;
 use shared::client::Network;
 use shared::codes::{Challenge, Code, CodeStoreError, Codes, LIFETIME_SECONDS};
 use shared::email::Email;
@@ -59,12 +60,12 @@ pub(crate) async fn send(
 
 async fn mail(app: &App, codes: &Codes, email: &Email, code: &Code) {
     if !app.settings.email_rules.permit(email) {
-        tracing::warn!("no code was mailed: the address is not allowed");
+        audit::denied("not-allowed");
         return;
     }
     let mail = Mail::with_code(code, &app.settings.audience);
     match codes.mailer.send(email, &mail).await {
-        Ok(()) => tracing::info!("code mailed"),
+        Ok(()) => audit::code_sent(),
         Err(error) => tracing::error!(
             error = error.to_string(),
             "a code could not be mailed; its visitor waits for it in vain"
@@ -89,28 +90,28 @@ pub(crate) async fn check(
         .codes(request.headers())
         .find_map(|sealed| Challenge::open(sealed, &settings.keys, &settings.audience));
     let Some(challenge) = challenge else {
-        tracing::warn!("refused: a code without the browser that asked for it");
+        audit::denied("code-of-another-browser");
         return Err(Refusal::CodeExpired);
     };
     limits::visitor(app, Deed::TryCode, challenge.email(), network, now)?;
     let failed = |error: CodeStoreError| unavailable(&error);
     let hash = codes.store.count_try(challenge.id(), now).await;
     let Some(hash) = hash.map_err(failed)? else {
-        tracing::warn!("refused: the code is expired, used or burned");
+        audit::denied("code-expired");
         return Err(Refusal::CodeExpired);
     };
     let is_right =
         Code::parse(given).is_some_and(|code| challenge.matches(&code, &hash, &settings.keys));
     // Nobody was mailed a code who may not come in; this is for lists that changed since.
     if !is_right || !settings.email_rules.permit(challenge.email()) {
-        tracing::warn!("refused: wrong code");
+        audit::denied("wrong-code");
         return Err(Refusal::WrongCode);
     }
     if !codes.store.win(challenge.id()).await.map_err(failed)? {
-        tracing::warn!("refused: the code was used a moment ago");
+        audit::denied("code-used");
         return Err(Refusal::CodeExpired);
     }
-    tracing::info!("address verified by a code");
+    audit::code_verified();
     Ok(challenge.email().clone())
 }
 

@@ -1,6 +1,7 @@
 //! How often somebody may ask, before anything else about them is looked at.
 
 use shared::app::App;
+use shared::audit;
 use shared::client::Network;
 use shared::email::Email;
 use shared::flood::{Deed, Limited};
@@ -38,7 +39,7 @@ pub(crate) fn visitor(
 
 fn told(deed: Deed, of: &str, counted: Result<(), Limited>) -> Result<(), Refusal> {
     counted.map_err(|limited| {
-        tracing::warn!(?deed, limit = of, "refused: too many requests");
+        audit::limited(deed, of);
         Refusal::Limited(limited.retry_after)
     })
 }
