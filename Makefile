@@ -1,6 +1,6 @@
 # Every verb is what it says. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run watch test bench rivals build fmt lint clean
+.PHONY: help run watch test bench rivals fuzz build fmt lint clean
 MAKEFLAGS += --no-print-directory
 export STARTED := $(shell date +%s)
 
@@ -28,6 +28,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tools: Astro" tests/astro/install >/dev/null
 	$(step) "tools: cargo-deny" tools/cargo-deny --version
 	$(step) "format: Rust" cargo fmt --all --check
+	$(step) "format: fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
 	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
 	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json
@@ -36,6 +37,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
+	$(step) "tests: readers of what anybody sends, fuzzed for a moment" tools/fuzz 10
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
 	$(step) "tests: what reports advisories" $(NODE_TEST) tests/tools/*.test.mjs
 	$(step) "tests: the gate at the edge" $(NODE_TEST) tests/edge/*.test.mjs
@@ -58,6 +60,11 @@ rivals: ## what other libraries make of nine situations, beside lastseen.js
 	$(step) "tools: npm packages" tools/node-modules
 	@node tests/rivals/print.mjs
 
+fuzz: ## half an hour of any input at all, for what reads what anybody sends
+	$(step) "tools: system packages" tools/system
+	$(step) "properties, 100,000 cases each" env PROPTEST_CASES=100000 cargo test --workspace --all-features --release --quiet --test properties
+	$(step) "fuzz targets, 7 minutes each" tools/fuzz 420
+
 build: ## the functions as Lambda takes them, in target/lambda
 	$(step) "tools: cargo-lambda" tools/lambda true
 	$(step) "build: functions for arm64" tools/functions
@@ -65,11 +72,13 @@ build: ## the functions as Lambda takes them, in target/lambda
 fmt: ## formats Rust, JavaScript and CSS
 	$(step) "tools: npm packages" tools/node-modules
 	$(step) "format: Rust" cargo fmt --all
+	$(step) "format: fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml
 	$(step) "format: JavaScript, CSS" $(BIOME) check --write .
 
 lint: ## what the tests check before they run anything
 	$(step) "tools: npm packages" tools/node-modules
 	$(step) "format: Rust" cargo fmt --all --check
+	$(step) "format: fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
 	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
 	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json

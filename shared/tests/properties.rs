@@ -152,7 +152,7 @@ fn emails() -> impl Strategy<Value = String> {
     (pieces(OF_EMAILS), domain).prop_map(|(start, domain)| start + domain)
 }
 
-// More cases: PROPTEST_CASES=20000.
+// More cases: `make fuzz`.
 proptest! {
     #[test]
     fn a_token_with_any_other_byte_is_refused(place in any::<Index>(), byte in 0u8..128) {
