@@ -26,8 +26,11 @@ const MAX_CONNECTIONS: usize = 400;
 /// From the first wait for a request until the last of its headers. A connection that is kept open
 /// between requests waits for the next one no longer either.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a request's headers may take, and what of an answer waits to be sent. Times the
-/// connections, it bounds the memory.
+/// What a request may take before its body: `431` above it. Less than the longest address that hyper
+/// takes, whose `414` a cache might keep.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// What is read ahead, and what of an answer waits to be sent. Times the connections, it bounds the
+/// memory.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// How long the other side may take none of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +46,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT)
+        .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(MAX_BUFFER_BYTES);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = GracefulShutdown::new();

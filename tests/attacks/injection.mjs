@@ -92,7 +92,7 @@ const SHOTS_AT_PATHS = [
     "/x\0forged",
     `/x"${FORGED.replaceAll(" ", "\xc2\xa0")}`,
     `/api/session-heartbeat/x%0a${FORGED.replaceAll(" ", "%20")}`,
-    `/${"x".repeat(50_000)}`,
+    `/${"x".repeat(30_000)}`,
   ].map((path) => ({
     name: `in the path: ${JSON.stringify(path.slice(0, 60))}`,
     shoot: (/** @type {Target} */ { url }) => ask(url, path),
@@ -129,7 +129,7 @@ const SHOTS = [
       }
     },
   })),
-  ...["INFO-session-started", "X".repeat(50_000), "X\x1b[2J"].map((method) => ({
+  ...["INFO-session-started", "X".repeat(30_000), "X\x1b[2J"].map((method) => ({
     name: `in the method: ${JSON.stringify(method.slice(0, 20))}`,
     shoot: (/** @type {Target} */ { url }) => ask(url, "/x", { method }),
   })),

@@ -115,6 +115,7 @@ const SPELLINGS = [
   `/portfolio/confidential/${"./".repeat(3000)}plan.svg`,
   `${"/".repeat(6000)}portfolio/confidential/plan.svg`,
   `/${"x/../".repeat(1500)}portfolio/confidential/plan.svg`,
+  `/portfolio/confidential/plan.svg?${"x".repeat(30_000)}`,
   `/portfolio/confidential/plan.svg?${"x".repeat(60_000)}`,
   `/portfolio/confidential/plan.svg?${"x".repeat(300_000)}`,
 ];
