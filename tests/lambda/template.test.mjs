@@ -82,7 +82,11 @@ test("every function is built from its own crate, for the architecture of the pa
 test("secrets are names of parameters and nothing else", () => {
   for (const [id, resource] of functions) {
     for (const [name, value] of Object.entries(variables(resource))) {
-      assert.doesNotMatch(name, /(TOKEN|KEYS|PASSCODE)$/, `${id}: ${name} would hold a secret`);
+      assert.doesNotMatch(
+        name,
+        /(TOKEN|KEYS|PASSCODE|SMTP_URL)$/,
+        `${id}: ${name} would hold a secret`,
+      );
       if (!name.endsWith("_PARAMETER") || value === "") continue;
       const [path, ...more] = substitutions({ value });
       assert.match(path ?? "", /^\/\$\{AWS::StackName\}\/[a-z-]+$/, `${id}: ${name}`);
@@ -107,7 +111,8 @@ test("a function may read its own parameters and write its own log, and nothing 
       (/** @type {any} */ policy) => policy.PolicyDocument.Statement,
     );
     const [log, parameters, key, ...more] = statements;
-    assert.deepEqual(more, []);
+    // Codes have a test of their own.
+    assert.equal(more.length, id === "VerifyAccessFunction" ? 2 : 0, id);
 
     assert.deepEqual(log.Action, ["logs:CreateLogStream", "logs:PutLogEvents"]);
     const group = resource.Properties.LoggingConfig.LogGroup.Ref;
@@ -147,6 +152,72 @@ test("old visits are deleted every day where the owner says after how long", () 
   assert.ok(Number(minutes) * 60 < Timeout, "it stops by itself in time");
 });
 
+test("where codes are on, the gate's function alone may keep them and mail them, and nothing more", () => {
+  const { Statement } = template.Resources.VerifyAccessRole.Properties.Policies[0].PolicyDocument;
+  const [codes, mail] = Statement.slice(3).map((/** @type {any} */ one) => one["Fn::If"]);
+  assert.deepEqual(codes, [
+    "HasCodes",
+    {
+      Effect: "Allow",
+      Action: ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+      Resource: { "Fn::GetAtt": ["CodesTable", "Arn"] },
+    },
+    { Ref: "AWS::NoValue" },
+  ]);
+  const [condition, grant, nothing] = mail;
+  assert.equal(condition, "MailsBySes");
+  assert.deepEqual(nothing, { Ref: "AWS::NoValue" });
+  assert.equal(grant.Action, "ses:SendEmail");
+  assert.equal(grant.Resource.length, 2, "the address, and its domain");
+  assert.deepEqual(grant.Condition, { StringEquals: { "ses:FromAddress": { Ref: "MailFrom" } } });
+});
+
+test("the table of codes is there where codes are, costs nothing at rest and forgets by itself", () => {
+  const { Condition, Properties } = template.Resources.CodesTable;
+  assert.equal(Condition, "HasCodes");
+  assert.equal(Properties.BillingMode, "PAY_PER_REQUEST");
+  const source = read("shared/src/codes/dynamodb.rs");
+  const attribute = (/** @type {string} */ name) =>
+    new RegExp(`const ${name}: &str = "(\\w+)"`).exec(source)?.[1];
+  assert.deepEqual(Properties.KeySchema, [{ AttributeName: attribute("ID"), KeyType: "HASH" }]);
+  assert.deepEqual(Properties.TimeToLiveSpecification, {
+    AttributeName: attribute("EXPIRES"),
+    Enabled: true,
+  });
+  const { VerifyAccessFunction, ...others } = Object.fromEntries(functions);
+  const { CODES_TABLE, MAIL_FROM } = variables(VerifyAccessFunction);
+  assert.deepEqual(CODES_TABLE, { "Fn::If": ["HasCodes", { Ref: "CodesTable" }, ""] });
+  assert.deepEqual(MAIL_FROM, { "Fn::If": ["HasCodes", { Ref: "MailFrom" }, ""] });
+  for (const other of Object.values(others)) assert.ok(!("CODES_TABLE" in variables(other)));
+});
+
+test("a flood at the gate leaves NocoDB's cloud room for those who are inside", () => {
+  const { RouteSettings } = template.Resources.Api.Properties;
+  const { ThrottlingRateLimit, ThrottlingBurstLimit } =
+    RouteSettings["ANY /api/verify-temp-access"];
+  // It takes 5 requests a second from one token, and then none for half a minute.
+  assert.ok(ThrottlingRateLimit <= 2 && ThrottlingBurstLimit <= 4);
+});
+
+test("one address cannot use up the gate's throttle for everybody", () => {
+  const { Condition, Properties } = template.Resources.WebAcl;
+  assert.equal(Condition, "HasWebAcl");
+  assert.equal(template.Parameters.LimitPerAddress.Default, "on");
+  assert.match(template.Parameters.LimitPerAddress.Description, /USD/);
+  const [rule, ...more] = Properties.Rules;
+  assert.deepEqual(more, []);
+  const { Limit, EvaluationWindowSec, AggregateKeyType, ScopeDownStatement } =
+    rule.Statement.RateBasedStatement;
+  assert.equal(AggregateKeyType, "IP");
+  const { RouteSettings } = template.Resources.Api.Properties;
+  const route = RouteSettings["ANY /api/verify-temp-access"];
+  assert.ok(Limit / EvaluationWindowSec < route.ThrottlingRateLimit / 10);
+  assert.equal(ScopeDownStatement.ByteMatchStatement.SearchString, "/api/verify-temp-access");
+  const { ResponseCode, ResponseHeaders } = rule.Action.Block.CustomResponse;
+  assert.equal(ResponseCode, 429);
+  assert.ok(ResponseHeaders.some((/** @type {any} */ { Name }) => Name === "retry-after"));
+});
+
 test("no policy has a wildcard", () => {
   for (const [id, { Properties }] of resources("AWS::IAM::Role")) {
     assert.ok(!JSON.stringify(Properties.Policies).includes("*"), id);
@@ -162,7 +233,7 @@ test("every log is JSON and is deleted one day", () => {
 });
 
 test("the stack offers the settings that this version acts on, and no others", () => {
-  const source = ["settings.rs", "settings/store.rs"]
+  const source = ["settings.rs", "settings/codes.rs", "settings/store.rs"]
     .map((file) => read(`shared/src/${file}`))
     .join("\n");
   const [, refused = ""] = /NOT_YET: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
@@ -171,10 +242,11 @@ test("the stack offers the settings that this version acts on, and no others", (
     // On AWS every site has TLS, and every session is in NocoDB; the gate in front of pages is not there yet.
     "COOKIE_SECURE",
     "DATABASE_PATH",
+    // The route's throttle is in front, but it cannot tell visitors apart.
+    "FLOOD_LIMITS",
     "FRESH_SECONDS",
     // docs/keys.md counts on the default.
     "SECRETS_MAX_AGE_SECONDS",
-    "VERIFY_EMAIL",
     ...refused.matchAll(/\w+/g),
   ].map(String);
   const names = [...source.matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)]

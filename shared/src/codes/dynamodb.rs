@@ -16,9 +16,10 @@ use crate::causes::in_one_line;
 use crate::settings::Variables;
 use crate::timestamp::Timestamp;
 
-/// For one request and the SDK's own repetitions. A try that was counted twice, and a win that was
-/// reported late, both err on the side of asking for a new code.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// For one request and the SDK's own repetitions; the visit still has to be recorded after two of
+/// them. A try that was counted twice, and a win that was reported late, both err on the side of
+/// asking for a new code.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 const ID: &str = "challengeId";
 const HASH: &str = "codeHash";
