@@ -160,6 +160,25 @@ export function answers(tally, target, { hasSite }) {
   );
 
   tally.holds(
+    "no answer tells what the server is made of",
+    all.flatMap((call) => [
+      { call, visitor: false },
+      { call, visitor: true },
+    ]),
+    async ({ call, visitor }) => {
+      const token = visitor ? (await target().visitor()).token : "";
+      const { head, body } = await get(call, visitor ? { cookie: `lastseen=${token}` } : {});
+      assert.doesNotMatch(head, /^(server|via|x-powered-by|x-amzn?-[\w-]+):/im);
+      if (!/^content-type: application\/(problem\+)?json/im.test(head)) return;
+      assert.doesNotMatch(
+        body,
+        /sqlite|nocodb|hyper|axum|lambda|serde|panic|\.rs\b|\/(tmp|home|root|data)\b/i,
+      );
+      assert.doesNotMatch(body, /at line \d+ column \d+/);
+    },
+  );
+
+  tally.holds(
     "nothing but the path and the cookie decides what an answer says",
     UNKEYED.flatMap((headers) =>
       [...UNCHANGED, ...(hasSite ? [PAGE, "/", "/access"] : [])].map((path) => ({ path, headers })),

@@ -1,7 +1,7 @@
 /** Sessions that were forged, borrowed, stretched or used again. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { send } from "../harness/http.mjs";
+import { send, Visitor } from "../harness/http.mjs";
 import {
   assertSecretKept,
   claimsOf,
@@ -14,6 +14,7 @@ import {
   REFRESH,
   SECRET,
   sign,
+  someone,
 } from "./target.mjs";
 import { ask } from "./wire.mjs";
 
@@ -225,6 +226,32 @@ export function cookies(tally, target, { hasSite }) {
     }
     await assertWorthless(target(), headers, hasSite);
   });
+
+  tally.holds(
+    "a cookie tells nothing about its visitor, and is no longer than browsers keep",
+    [
+      someone(),
+      `${"x".repeat(64)}@${`${"y".repeat(60)}.`.repeat(3)}example`,
+      '"quoted"@example.com',
+      `someone@b\u00fccher-${randomBytes(3).toString("hex")}.example`,
+    ],
+    async (email) => {
+      const visitor = new Visitor(target().url);
+      const { cookies, status } = await visitor.send(ENTER, { form: { email } });
+      if (status === 303 && cookies.length === 0) return; // It is no email here.
+      const [local = "", domain = ""] = email.toLowerCase().split("@");
+      for (const { name, value } of cookies) {
+        assert.ok(name.length + value.length <= 4096, `${name}: ${value.length} characters`);
+        // The third part is the signature: any bytes at all.
+        const [head = "", claims = ""] = value.split(".");
+        const read = [head, claims].map((part) => Buffer.from(part, "base64").toString("latin1"));
+        for (const text of [value, decodeURIComponent(value), ...read]) {
+          assert.ok(!text.includes("@"), text);
+          assert.ok(!text.toLowerCase().includes(local) && !text.includes(domain), text);
+        }
+      }
+    },
+  );
 
   tally.holds(
     "no cookie of another shape is taken for a session",

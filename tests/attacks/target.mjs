@@ -109,7 +109,8 @@ export class Target {
   /** The functions under `cargo lambda watch`, with a table in NocoDB. */
   static async watch() {
     const { keys, settings } = setUp();
-    return new Target(await watchOnNocodb(settings), keys, assertObjects);
+    const server = await watchOnNocodb(settings);
+    return Object.assign(new Target(server, keys, assertObjects), { dropTable: server.drop });
   }
 
   async stop() {

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
+import { send } from "../harness/http.mjs";
 import { answers } from "./answers.mjs";
 import { bodies } from "./bodies.mjs";
 import { cookies } from "./cookies.mjs";
@@ -13,14 +14,14 @@ import { assertDiscreet } from "./log.mjs";
 import { methods } from "./methods.mjs";
 import { redirects } from "./redirects.mjs";
 import { Tally } from "./tally.mjs";
-import { Target, WATCH } from "./target.mjs";
+import { ENTER, HEARTBEAT, someone, Target, WATCH } from "./target.mjs";
 
 /** See serve.test.mjs. */
 const AT_LEAST = 1700;
 
 suite("the functions under attack", () => {
   const tally = new Tally();
-  /** @type {Target} */
+  /** @type {Awaited<ReturnType<typeof Target.watch>>} */
   let running;
   const target = () => running;
   before(async () => {
@@ -45,14 +46,29 @@ suite("the functions under attack", () => {
   answers(tally, target, WATCH);
   bodies(tally, target);
 
-  test("every line of a function's log parses, and tells no email, no token and no address", () => {
-    running.assertReadable(running.log);
-    assertDiscreet(running.log);
-  });
-
   test("visitors still come in", async () => {
     const { token } = await running.visitor();
     await running.assertOpen(token);
+  });
+
+  test("without its table nobody is let in, and nobody is told why", async () => {
+    const { token } = await running.visitor();
+    await running.dropTable();
+    for (const [path, headers] of /** @type {const} */ ([
+      [ENTER, {}],
+      [HEARTBEAT, { cookie: `lastseen=${token}` }],
+    ])) {
+      const json = { email: someone() };
+      const { status, text, cookies } = await send(running.url, path, { json, headers });
+      assert.equal(status, 503, text);
+      assert.doesNotMatch(text, /nocodb|table|127\.0\.0\.1|xc-token/i);
+      if (path === ENTER) assert.deepEqual(cookies, []);
+    }
+  });
+
+  test("every line of a function's log parses, and tells no email, no token and no address", () => {
+    running.assertReadable(running.log);
+    assertDiscreet(running.log);
   });
 
   test("nothing got through", () => {

@@ -44,6 +44,7 @@ function onNocodb(server, table) {
     type: (id, fields) => table.type(id, fields),
     /** @param {string} id */
     remove: (id) => table.delete(id),
+    drop: () => table.drop(),
     /** What `lastseen` prints of this table. @param {string[]} args */
     command: (...args) => command(args, environment(table.settings)),
     stop: () => server.stop(),
