@@ -26,6 +26,7 @@ use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
 use shared::store::{Ended, SessionPage, Store, StoreError};
 use shared::timestamp::Timestamp;
+use shared::token::Claims;
 use shared::web::Response;
 use tempfile::TempDir;
 
@@ -222,6 +223,15 @@ impl Site {
         }
     }
 
+    /// Everything the store has written to disk.
+    #[must_use]
+    pub fn stored(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
+    }
+
     /// The owner's program asks for something, with this token.
     pub async fn owner(&self, token: &str, path: &str, body: &str, now: Timestamp) -> Answer {
         let authorization = format!("Bearer {token}");
@@ -245,7 +255,7 @@ impl Site {
     /// The owner types a word into a row.
     pub async fn revoke(&self, id: &RecordId, now: Timestamp) {
         let row = self.store.inner.get(id).await.unwrap();
-        let token = shared::token::Claims::start(
+        let token = Claims::start(
             "localhost",
             String::new(),
             id.clone(),
@@ -356,16 +366,18 @@ impl Browser<'_> {
         }
     }
 
+    /// What the session's token says.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        let settings = &self.site.app.settings;
+        let token = &self.cookies[settings.cookies.session_cookie()];
+        settings.keys.verify(token, &settings.audience).unwrap()
+    }
+
     /// When the store last confirmed the session, by the token.
     #[must_use]
     pub fn confirmed_at(&self) -> Timestamp {
-        let settings = &self.site.app.settings;
-        let token = &self.cookies[settings.cookies.session_cookie()];
-        settings
-            .keys
-            .verify(token, &settings.audience)
-            .unwrap()
-            .issued_at
+        self.claims().issued_at
     }
 
     /// Comes in at the gate.

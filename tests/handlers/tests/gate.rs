@@ -226,3 +226,26 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn no_session_id_and_no_token_is_stored() {
+    let site = Site::new(&[]);
+    let mut browser = site.browser();
+    browser.enters("ann@example.com", START).await;
+    browser.beats(serde_json::Value::Null, at(10)).await;
+    let token = browser.cookies["__Host-lastseen"].clone();
+    let claims = browser.claims();
+    let stored = site.stored();
+    let holds = |text: &str| {
+        stored
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    assert!(holds("ann@example.com"), "the rows were read");
+    for secret in [
+        claims.session_id.as_str(),
+        token.rsplit('.').next().unwrap(),
+    ] {
+        assert!(!holds(secret), "{secret}");
+    }
+}
