@@ -10,6 +10,7 @@ use finding::{Finding, Mark};
 
 mod finding;
 mod keys;
+mod mail;
 mod nocodb;
 mod settings;
 mod site;
@@ -29,6 +30,10 @@ pub(crate) async fn run(variables: &Variables) -> CommandResult {
     let store = check_store(variables).await;
     drop(progress);
     report(store);
+    let progress = Progress::start("asking the mail server");
+    let mail = mail::check(variables).await;
+    drop(progress);
+    report(mail);
     report(site::check(variables));
     say("");
     if failed {

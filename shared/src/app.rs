@@ -84,18 +84,7 @@ impl App {
     #[cfg(feature = "smtp")]
     pub fn with_codes(mut self) -> Result<Self, SettingError> {
         if let Some(settings) = &self.settings.codes {
-            let wrong = |name, problem: &str| SettingError {
-                name,
-                problem: problem.to_owned(),
-            };
-            if settings.table.is_some() {
-                let problem = "is for the function on AWS; here, codes wait in memory; unset it";
-                return Err(wrong("CODES_TABLE", problem));
-            }
-            let Some(smtp) = &settings.smtp else {
-                let problem = "is missing; VERIFY_EMAIL=code mails codes through it";
-                return Err(wrong("SMTP_URL", problem));
-            };
+            let smtp = settings.mail_server()?;
             let mailer = Smtp::new(smtp, &settings.from, &self.settings.audience)?;
             self.codes = Some(Arc::new(Codes {
                 store: Box::new(MemoryCodes::default()),

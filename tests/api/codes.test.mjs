@@ -160,6 +160,22 @@ test("a restart forgets the codes that are on their way, and lets nobody in for 
   assert.equal(answer.json.code, "code-expired");
 });
 
+test("the doctor asks the mail server, and says where it is but not the password", async () => {
+  const password = mail.url.replace("//", "//gate:pa55word@");
+  const { env } = await start({ SMTP_URL: password });
+  const doctor = async (/** @type {NodeJS.ProcessEnv} */ settings) => {
+    const running = new Running(binary, ["doctor"], { env: { ...env, ...settings } });
+    await running.ended;
+    return running.log;
+  };
+  const good = await doctor({});
+  assert.ok(good.includes(`✓ codes are mailed through 127.0.0.1:${mail.port}`), good);
+  const bad = await doctor({ SMTP_URL: "smtp://gate:pa55word@127.0.0.1:9" });
+  assert.match(bad, /✗ SMTP_URL: the mail server: .* — /);
+  assert.doesNotMatch(good + bad, /pa55word/);
+  assert.match(await doctor({ SMTP_URL: "" }), /✗ SMTP_URL: is missing — /);
+});
+
 for (const { name, settings } of [
   { name: "VERIFY_EMAIL", settings: { VERIFY_EMAIL: "yes" } },
   { name: "MAIL_FROM", settings: { VERIFY_EMAIL: "code", SMTP_URL: "smtp://localhost" } },

@@ -44,15 +44,18 @@ fn read(variables: &Variables) -> (Option<Settings>, Vec<SettingError>) {
                 return (None, errors);
             }
             Err(error) => {
-                variables.set(error.name, stand_in(error.name));
+                let instead = stand_in(error.name, &variables);
+                variables.set(error.name, instead);
                 errors.push(error);
             }
         }
     }
 }
 
-fn stand_in(name: &str) -> &'static str {
+fn stand_in(name: &str, variables: &Variables) -> &'static str {
+    let wants_codes = variables.get("VERIFY_EMAIL") == Some("code");
     match name {
+        "MAIL_FROM" if wants_codes => "gate@example.com",
         "SITE_AUDIENCE" => "localhost",
         "NOCODB_URL" => "http://localhost",
         "NOCODB_BASE_ID" | "NOCODB_TABLE_ID" | "NOCODB_API_TOKEN" => "unknown",
@@ -84,6 +87,11 @@ fn unwise(settings: &Settings, variables: &Variables) -> Vec<Finding> {
     if !settings.cookies.secure && !is_this_machine(host) {
         findings.push(Finding::mind(format!(
             "COOKIE_SECURE is false while HOST {host} can be reached from elsewhere: sessions can be stolen on the way — serve over https and set COOKIE_SECURE=true"
+        )));
+    }
+    if !settings.flood_limits && !is_this_machine(host) {
+        findings.push(Finding::mind(format!(
+            "FLOOD_LIMITS is off while HOST {host} can be reached from elsewhere: anybody can fill the table — unset it, unless a proxy in front counts requests"
         )));
     }
     if let StoreSettings::NocoDb(nocodb) = &settings.store {
@@ -127,6 +135,7 @@ fn parameters(variables: &Variables) -> Vec<Finding> {
         "SESSION_KEYS",
         "ACCESS_PASSCODE",
         "ADMIN_TOKEN",
+        "SMTP_URL",
     ]
     .iter()
     .copied()

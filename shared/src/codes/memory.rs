@@ -78,6 +78,10 @@ impl CodeStore for MemoryCodes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::task::JoinSet;
+
     use super::*;
     use crate::codes::{Challenge, Code};
     use crate::email::Email;
@@ -101,6 +105,27 @@ mod tests {
             assert!(store.count_try(&id, START).await.unwrap() == Some(hash.clone()));
         }
         assert!(store.count_try(&id, START).await.unwrap().is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_fifty_tries_at_once_five_are_compared_and_of_twenty_winners_one_wins() {
+        let store = Arc::new(MemoryCodes::default());
+        let (id, hash) = challenge();
+        store.begin(&id, &hash, START).await.unwrap();
+        let mut tries = JoinSet::new();
+        for _ in 0..50 {
+            let store = Arc::clone(&store);
+            tries.spawn(async move { store.count_try(&id, START).await.unwrap().is_some() });
+        }
+        let compared = tries.join_all().await;
+        assert_eq!(compared.iter().filter(|is_one| **is_one).count(), 5);
+        let mut winners = JoinSet::new();
+        for _ in 0..20 {
+            let store = Arc::clone(&store);
+            winners.spawn(async move { store.win(&id).await.unwrap() });
+        }
+        let won = winners.join_all().await;
+        assert_eq!(won.iter().filter(|is_one| **is_one).count(), 1);
     }
 
     #[tokio::test]

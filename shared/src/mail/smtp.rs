@@ -46,6 +46,25 @@ impl Smtp {
     }
 }
 
+impl Smtp {
+    /// Connects, logs in where `SMTP_URL` has a password, and sends nothing.
+    ///
+    /// # Errors
+    /// [`MailError`].
+    pub async fn check(&self) -> Result<(), MailError> {
+        let connected = tokio::time::timeout(TIMEOUT, self.transport.test_connection())
+            .await
+            .map_err(|_| MailError::Timeout)?;
+        match connected {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(MailError::Failed(
+                "the mail server does not take mail now".to_owned(),
+            )),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
 #[async_trait]
 impl Mailer for Smtp {
     async fn send(&self, to: &Email, mail: &Mail) -> Result<(), MailError> {
@@ -80,7 +99,7 @@ fn failed(error: &SmtpError) -> MailError {
     }
     MailError::Failed(error.status().map_or_else(
         || format!("the mail server: {}", in_one_line(error)),
-        |status| format!("the mail server refused the mail with {status}"),
+        |status| format!("the mail server refused with {status}"),
     ))
 }
 

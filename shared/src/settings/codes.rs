@@ -25,7 +25,7 @@ impl CodeSettings {
     /// # Errors
     /// The first [`SettingError`]. Mail settings without `VERIFY_EMAIL=code` are one: whoever set
     /// them takes addresses for verified that are not.
-    pub(super) fn read(variables: &Variables) -> Result<Option<Self>, SettingError> {
+    pub fn read(variables: &Variables) -> Result<Option<Self>, SettingError> {
         match variables.get("VERIFY_EMAIL") {
             Some("code") => {}
             None | Some("off") => return refuse_the_rest(variables),
@@ -46,6 +46,25 @@ impl CodeSettings {
             smtp: variables.get("SMTP_URL").map(SmtpUrl::parse).transpose()?,
             table: variables.get("CODES_TABLE").map(table).transpose()?,
         }))
+    }
+}
+
+impl CodeSettings {
+    /// The mail server of a program that keeps its codes in memory, as `serve` does.
+    ///
+    /// # Errors
+    /// [`SettingError`] where `SMTP_URL` is missing, or `CODES_TABLE` names a table on AWS.
+    pub fn mail_server(&self) -> Result<&SmtpUrl, SettingError> {
+        if self.table.is_some() {
+            let problem = "is for the function on AWS, and here codes wait in memory; unset it";
+            return Err(wrong("CODES_TABLE", problem));
+        }
+        self.smtp.as_ref().ok_or_else(|| {
+            wrong(
+                "SMTP_URL",
+                "is missing; VERIFY_EMAIL=code mails codes through it",
+            )
+        })
     }
 }
 
@@ -239,6 +258,17 @@ mod tests {
             (vec![("CODES_TABLE", "codes")], "CODES_TABLE"),
         ] {
             assert_eq!(read(&settings).unwrap_err().name, name, "{settings:?}");
+        }
+        let smtp = ("SMTP_URL", "smtps://mail.example.com");
+        for (settings, name) in [
+            (vec![code, from], "SMTP_URL"),
+            (
+                vec![code, from, smtp, ("CODES_TABLE", "codes")],
+                "CODES_TABLE",
+            ),
+        ] {
+            let settings = read(&settings).unwrap().unwrap();
+            assert_eq!(settings.mail_server().unwrap_err().name, name);
         }
     }
 }

@@ -121,3 +121,37 @@ fn a_parameter_name_is_no_value_here() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn what_codes_need_is_named_with_a_cure_and_hides_nothing_else() {
+    let named = wrong(&[("VERIFY_EMAIL", "code"), ("IDLE_TIMEOUT_SECONDS", "soon")]);
+    assert_eq!(named.len(), 2, "{named:?}");
+    assert!(
+        named[0].starts_with("✗ MAIL_FROM: is missing — "),
+        "{named:?}"
+    );
+    let named = wrong(&[("MAIL_FROM", "gate@example.com")]);
+    assert!(
+        named.len() == 1 && named[0].contains("set VERIFY_EMAIL=code or unset it"),
+        "{named:?}"
+    );
+    let secret = wrong(&[
+        ("VERIFY_EMAIL", "code"),
+        ("MAIL_FROM", "gate@example.com"),
+        ("SMTP_URL", "smtp://user:pa55word@mail.example.com"),
+    ]);
+    assert!(
+        secret.len() == 1 && secret[0].starts_with("✗ SMTP_URL: ") && !secret[0].contains("pa55"),
+        "{secret:?}"
+    );
+}
+
+#[test]
+fn limits_that_are_off_are_worth_a_look_where_others_can_connect() {
+    let minds = |host: &str| {
+        lines(&[("HOST", host), ("FLOOD_LIMITS", "off")])
+            .iter()
+            .any(|line| line.starts_with("! FLOOD_LIMITS"))
+    };
+    assert!(minds("0.0.0.0") && !minds("127.0.0.1"));
+}
