@@ -1,4 +1,5 @@
-//! What must hold for any input at all: tokens, the cookie header, the way back, email addresses.
+//! What must hold for any input at all: tokens, the cookie header, paths, the way back, email
+//! addresses.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -11,6 +12,7 @@ use shared::cookies::{CookiePolicy, Presented};
 use shared::email::Email;
 use shared::redirect::RedirectPath;
 use shared::session::{Limits, RecordId};
+use shared::site_path::SitePath;
 use shared::timestamp::Timestamp;
 use shared::token::{Claims, Keys};
 use url::Url;
@@ -101,6 +103,9 @@ const OF_ADDRESSES: &[&str] = &[
     "]",
     "。",
     "／",
+    "+",
+    "%2B",
+    "%25",
 ];
 
 const OF_EMAILS: &[&str] = &[
@@ -222,6 +227,17 @@ proptest! {
         let Some(path) = RedirectPath::parse(&text) else { return Ok(()) };
         let there = Url::parse(SITE).unwrap().join(path.as_str()).unwrap();
         prop_assert!(there.path() != "/logout" && !there.path().starts_with("/api/"), "{}", path);
+    }
+
+    #[test]
+    fn a_path_survives_the_way_through_a_url(text in addresses()) {
+        let Some(path) = SitePath::normalise(&text) else { return Ok(()) };
+        let url = path.to_url_path();
+        prop_assert!(url.bytes().all(|byte| byte.is_ascii_graphic()), "{}", url);
+        // What a URL parser makes of it, and S3, which reads a plus sign as a space.
+        let parsed = Url::parse(SITE).unwrap().join(&url).unwrap();
+        prop_assert_eq!(SitePath::normalise(parsed.path()), Some(path.clone()));
+        prop_assert_eq!(SitePath::normalise(&url.replace('+', " ")), Some(path));
     }
 
     #[test]
