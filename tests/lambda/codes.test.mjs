@@ -172,6 +172,20 @@ test("without a mail server of its own, the code goes by SES", async () => {
   assert.equal(await tries(sandbox, cookie, code), "/portfolio/confidential/");
 });
 
+test("the mail server's address, which holds a password, can be a secret in SSM", async () => {
+  const secret = mail.url.replace("//", "//gate:pa55word@");
+  await moto.call(
+    "ssm",
+    { target: "AmazonSSM.PutParameter" },
+    { Name: "/stack/smtp-url", Value: secret, Type: "SecureString" },
+  );
+  const sandbox = await start({ SMTP_URL: "", SMTP_URL_PARAMETER: "/stack/smtp-url" });
+  await asks(sandbox);
+  await mail.code(ANNA);
+  assert.equal(mail.mails[0]?.user, "gate");
+  assert.ok(!sandbox.running.log.includes("pa55word"));
+});
+
 test("a sender that SES does not know is the owner's trouble, and no address is in the log", async () => {
   const sandbox = await start({ SMTP_URL: "", MAIL_FROM: "stranger@example.org" });
   await asks(sandbox);
