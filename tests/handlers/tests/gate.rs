@@ -1,6 +1,6 @@
 //! The gate's form: who comes in, where they go, and what anything else is told.
 
-use handler_tests::{START, Site};
+use handler_tests::{START, Site, at};
 use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::json;
