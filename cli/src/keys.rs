@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// standard input are printed instead. docs/keys.md has the commands for AWS.
     Rotate(rotate::Arguments),
     /// Print the settings of the gate at the edge, keys included, for its KeyValueStore
-    Edge(current::Source),
+    Edge(edge::Arguments),
 }
 
 pub(crate) fn run(variables: &Variables, command: &Command) -> CommandResult {
@@ -38,7 +38,7 @@ pub(crate) fn run(variables: &Variables, command: &Command) -> CommandResult {
             Ok(ExitCode::SUCCESS)
         }
         Command::Rotate(arguments) => rotate::run(variables, arguments),
-        Command::Edge(source) => edge::run(variables, source),
+        Command::Edge(arguments) => edge::run(variables, arguments),
     }
 }
 

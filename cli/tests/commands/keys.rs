@@ -203,6 +203,17 @@ fn the_edge_is_told_the_keys_and_the_site_it_guards() {
         ),
         "{ran:?}"
     );
+    let recall = [
+        "keys",
+        "edge",
+        "--stdin",
+        "--not-before",
+        "2026-01-02T03:04:05Z",
+    ];
+    let ran = piped(&site(), &recall, OLD);
+    assert!(ran.out.contains(r#""notBefore":1767323045"#), "{ran:?}");
+    let ran = piped(&site(), &["keys", "edge", "--not-before", "now"], OLD);
+    assert!(ran.code != 0 && ran.out.is_empty(), "{ran:?}");
     let ran = Place::new().set("SESSION_KEYS", OLD).run(&["keys", "edge"]);
     assert!(ran.err.starts_with("lastseen: SITE_AUDIENCE: "), "{ran:?}");
     let long = format!("/{}", "a".repeat(1000));
