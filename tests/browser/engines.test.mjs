@@ -1,6 +1,7 @@
 /** The same behaviours in Chromium, Firefox and WebKit, through each browser's own means. */
 import { after, describe } from "node:test";
 import { engines, openEngine } from "../harness/engines.mjs";
+import { gate } from "./engines/gate.mjs";
 import { idle } from "./engines/idle.mjs";
 import { sending } from "./engines/sending.mjs";
 import { tabs } from "./engines/tabs.mjs";
@@ -20,6 +21,7 @@ describe("engines", { concurrency: true }, () => {
       sending(engine, name);
       idle(engine, name);
       tabs(engine);
+      gate(engine);
     });
   }
 });
