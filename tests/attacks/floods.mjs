@@ -101,7 +101,14 @@ async function assertServedMeanwhile(target, { path, forwardedFor = () => FLOODE
     slowest = Math.max(slowest, performance.now() - asked);
   } while (!over);
 
-  for (const { status, headers } of await flood) assertTakenOrLimited(path, status, headers);
+  const answers = await flood;
+  for (const { status, headers } of answers) assertTakenOrLimited(path, status, headers);
+  // A form is sent back to the gate, which says so.
+  const isLimited = /[?&]error=limited\b/;
+  const limited = answers.filter(
+    ({ status, headers }) => status === 429 || isLimited.test(headers.location ?? ""),
+  ).length;
+  if (path === ENTER) assert.ok(limited > AT_ONCE / 2, `only ${limited} were told to wait`);
   assert.ok(slowest < SERVED_WITHIN_MS, `a visitor waited ${slowest.toFixed()} ms`);
   const growth = (await memoryOf(target)) - before;
   assert.ok(growth < GROWTH_KIB, `${growth} KiB more`);
