@@ -13,6 +13,8 @@ const ROUTES = [
   { path: `${REFRESH}?redirect=${PAGE}`, allow: "GET" },
   { path: LOGOUT, allow: "POST" },
   { path: "/logout", allow: "GET" },
+  { path: "/api/sessions/revoke", allow: "POST" },
+  { path: "/api/sessions/1/revoke", allow: "POST" },
 ];
 const METHODS = [
   "GET",

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
+import { ADMIN_TOKEN } from "../harness/owner.mjs";
 import { answers } from "./answers.mjs";
 import { bodies } from "./bodies.mjs";
 import { connections } from "./connections.mjs";
@@ -14,6 +15,7 @@ import { framings } from "./framings.mjs";
 import { checkThatTheOwnerSees, injection } from "./injection.mjs";
 import { assertDiscreet } from "./log.mjs";
 import { methods } from "./methods.mjs";
+import { checkThatTheOwnerMay, owner } from "./owner.mjs";
 import { checkThatFilesAreThere, paths } from "./paths.mjs";
 import { redirects, redirectsOfPaths } from "./redirects.mjs";
 import { Tally } from "./tally.mjs";
@@ -38,6 +40,7 @@ suite("lastseen serve under attack", () => {
     await checkThatFilesAreThere(running);
     await checkThatThePartnerMay(running);
     await checkThatTheOwnerSees(running);
+    await checkThatTheOwnerMay(running);
   });
 
   paths(tally, target);
@@ -47,6 +50,7 @@ suite("lastseen serve under attack", () => {
   redirectsOfPaths(tally, target);
   crossSite(tally, target, SERVE);
   methods(tally, target);
+  owner(tally, target);
   injection(tally, target, SERVE);
   answers(tally, target, SERVE);
   bodies(tally, target);
@@ -56,7 +60,7 @@ suite("lastseen serve under attack", () => {
 
   test("the log is readable, and tells no email, no token and no address", () => {
     running.assertReadable(running.log);
-    assertDiscreet(running.log);
+    assertDiscreet(running.log, [ADMIN_TOKEN]);
   });
 
   test("it is still running, and visitors still come in", async () => {

@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { send, Visitor } from "../harness/http.mjs";
+import { ADMIN_TOKEN } from "../harness/owner.mjs";
 import { root } from "../harness/process.mjs";
 import { Serve } from "../harness/serve.mjs";
 import { watchOnNocodb } from "../harness/targets.mjs";
@@ -178,7 +179,7 @@ export class Target {
 function setUp() {
   const keys = /** @type {[Key, Key]} */ ([newKey("now"), newKey("before")]);
   const SESSION_KEYS = keys.map(({ kid, bytes }) => `${kid}:${bytes.toString("base64")}`).join();
-  return { keys, settings: { SESSION_KEYS, ALLOWED_ORIGINS: PARTNER } };
+  return { keys, settings: { SESSION_KEYS, ADMIN_TOKEN, ALLOWED_ORIGINS: PARTNER } };
 }
 
 /** `lastseen serve` on SQLite, with a site of its own. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { send } from "../harness/http.mjs";
+import { ADMIN_TOKEN } from "../harness/owner.mjs";
 import { answers } from "./answers.mjs";
 import { bodies } from "./bodies.mjs";
 import { cookies } from "./cookies.mjs";
@@ -12,6 +13,7 @@ import { checkThatThePartnerMay, crossSite } from "./cross-site.mjs";
 import { checkThatTheOwnerSees, injection } from "./injection.mjs";
 import { assertDiscreet } from "./log.mjs";
 import { methods } from "./methods.mjs";
+import { checkThatTheOwnerMay, owner } from "./owner.mjs";
 import { redirects } from "./redirects.mjs";
 import { Tally } from "./tally.mjs";
 import { ENTER, HEARTBEAT, someone, Target, WATCH } from "./target.mjs";
@@ -36,12 +38,14 @@ suite("the functions under attack", () => {
     await running.assertOpen(token);
     await checkThatThePartnerMay(running);
     await checkThatTheOwnerSees(running);
+    await checkThatTheOwnerMay(running);
   });
 
   cookies(tally, target, WATCH);
   redirects(tally, target, WATCH);
   crossSite(tally, target, WATCH);
   methods(tally, target);
+  owner(tally, target);
   injection(tally, target, WATCH);
   answers(tally, target, WATCH);
   bodies(tally, target);
@@ -68,7 +72,7 @@ suite("the functions under attack", () => {
 
   test("every line of a function's log parses, and tells no email, no token and no address", () => {
     running.assertReadable(running.log);
-    assertDiscreet(running.log);
+    assertDiscreet(running.log, [ADMIN_TOKEN]);
   });
 
   test("nothing got through", () => {
