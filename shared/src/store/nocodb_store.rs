@@ -113,7 +113,9 @@ impl NocoDbStore {
             .page_size(1);
         match self.table.list(&newest).await {
             Ok(page) => {
-                let moment = page.records.first().map(|record| session(record).start);
+                // A server that drops the condition must not end everything.
+                let newest = page.records.first().filter(|record| is_everyone(record));
+                let moment = newest.map(|record| session(record).start);
                 self.remember_not_before(NotBefore {
                     moment,
                     read_at: Some(Instant::now()),
@@ -437,8 +439,11 @@ fn is_visit(record: &Record) -> bool {
             .get(column)
             .is_some_and(|cell| !cell.is_null())
     };
-    let is_everyone = record.fields.get(EMAIL).and_then(Value::as_str) == Some(EVERYONE);
-    (has(START) || has(LAST_SEEN)) && !is_everyone
+    (has(START) || has(LAST_SEEN)) && !is_everyone(record)
+}
+
+fn is_everyone(record: &Record) -> bool {
+    record.fields.get(EMAIL).and_then(Value::as_str) == Some(EVERYONE)
 }
 
 /// Reads a row as an owner may have left it: a cell that cannot be read counts as empty, and a
