@@ -172,7 +172,7 @@ test("without JavaScript the form posts the email, and the whole Referer with it
     {
       path: "/api/verify-temp-access",
       referer: `${url}/access/?redirect=%2Fportfolio%2Fconfidential%2Ffigures%2F`,
-      form: "email=mo%40example.com&passcode=",
+      form: "email=mo%40example.com&passcode=&consent=2026-11",
     },
   ]);
 });
