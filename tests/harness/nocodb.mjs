@@ -13,6 +13,7 @@ export const COLUMNS = [
   { title: "activeSeconds", type: "Number" },
   { title: "currentPage", type: "SingleLineText" },
   { title: "pages", type: "JSON" },
+  { title: "consentVersion", type: "SingleLineText" },
 ];
 
 /** @param {string} name */
@@ -71,6 +72,11 @@ export class NocoTable {
   async row(id) {
     const answer = await call("GET", `${this.#records}/${id}`);
     return toRow(answer.id, answer.fields);
+  }
+
+  /** As an owner who adds a line. @param {Record<string, unknown>} fields */
+  async add(fields) {
+    await call("POST", this.#records, { fields });
   }
 
   /** As an owner who deletes a line. @param {string} id */

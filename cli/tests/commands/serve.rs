@@ -1,7 +1,13 @@
-//! `lastseen serve` where it cannot start: one line that names what to change, and nothing left
-//! behind.
+//! `lastseen serve`: where it cannot start, one line that names what to change, and nothing left
+//! behind; and what it does by itself.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use shared::timestamp::Timestamp;
 
 use crate::place::Place;
+use crate::visits::{START, sqlite, visit};
 
 #[test]
 fn a_start_that_fails_names_the_setting_and_leaves_no_key_behind() {
@@ -24,4 +30,29 @@ fn a_start_that_fails_names_the_setting_and_leaves_no_key_behind() {
         assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{ran:?}");
         assert!(!place.path("data/session-keys").exists(), "{name}={value}");
     }
+}
+
+#[tokio::test]
+async fn old_visits_are_deleted_as_soon_as_it_starts() {
+    let place = Place::new().with_site();
+    let place = place.set("PORT", "0").set("RETENTION_DAYS", "30");
+    let store = sqlite(&place);
+    visit(store.as_ref(), "ann@example.com", START, 60, None).await;
+    let recently = Timestamp::now().minus(60);
+    let recent = visit(store.as_ref(), "bob@example.com", recently, 0, None).await;
+    let mut serve = place.command(&[]).stdout(Stdio::null()).spawn().unwrap();
+    let mut left = Vec::new();
+    for _ in 0..100 {
+        left = store.list(None, 0).await.unwrap().sessions;
+        if left.len() < 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+    assert_eq!(
+        left.into_iter().map(|row| row.id).collect::<Vec<_>>(),
+        [recent]
+    );
 }
