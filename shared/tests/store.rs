@@ -850,6 +850,23 @@ async fn nobody_comes_in_where_a_needed_column_is_missing() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_a_new_sqlite_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let visit = Visit::begin(sqlite()).await;
+    let Owner::Sqlite(_, folder) = &visit.owner else {
+        unreachable!()
+    };
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(files.len() > 1, "the log beside it, too");
+    for file in files {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", file.path().display());
+    }
+}
+
 #[tokio::test]
 async fn two_processes_share_one_sqlite_file() {
     let (store, owner) = sqlite();

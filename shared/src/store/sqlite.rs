@@ -61,6 +61,7 @@ impl SqliteStore {
             // Where this fails, opening the file fails too, and says what it could not open.
             let _ = std::fs::create_dir_all(folder);
         }
+        create_private(path);
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -243,6 +244,17 @@ fn page(
     let has_more = sessions.len() > usize::from(PAGE_SIZE);
     sessions.truncate(PAGE_SIZE.into());
     Ok(SessionPage { sessions, has_more })
+}
+
+/// Makes the file for its owner alone, because visitors' addresses stand in it; SQLite gives the files
+/// beside it the same permissions. Where it is there already, its owner has decided.
+fn create_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Where this fails, opening the database fails too, and says why.
+    let _ = options.open(path);
 }
 
 fn add_columns(connection: &Connection) -> Result<(), rusqlite::Error> {
