@@ -9,7 +9,6 @@
 //! token, no code and no network address. Fields are written as JSON on Lambda and as debug strings
 //! by `serve`, so what somebody sends cannot make a line of its own.
 
-use crate::flood::Deed;
 use crate::session::{EndReason, RecordId};
 
 /// A visitor was let in.
@@ -73,8 +72,8 @@ pub fn code_verified() {
 }
 
 /// Somebody did this too often, counted `per` network, or visitor and site.
-pub fn limited(deed: Deed, per: &str) {
-    tracing::warn!(event = "limited", ?deed, per, "too many requests");
+pub fn limited(deed: &str, per: &str) {
+    tracing::warn!(event = "limited", deed, per, "too many requests");
 }
 
 /// Another site's page tried to act in a visitor's name.

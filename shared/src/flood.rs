@@ -1,8 +1,8 @@
 //! Flood limits: how often the gate is asked, by whom, and for whom. In memory, for this process;
 //! on AWS the route's throttle (and a WAF, where there is one) stands in front of all of them.
 //!
-//! A limit is a bucket that holds `burst` and refills by one `every` so often (GCRA). Refused
-//! requests take nothing out of it, so that nobody is ever shut out for longer than one refill.
+//! A limit is a bucket that holds `burst` and refills by one `every` so often (GCRA). What a bucket
+//! refuses takes nothing out of it, so that it shuts nobody out for longer than one refill.
 //!
 //! What is kept is no address but a number from 0 to 65,535 that a hash with a secret of this
 //! process makes of it: memory has an end however many addresses a flood comes from, and nobody
@@ -21,6 +21,7 @@ use governor::{Quota, RateLimiter};
 
 use crate::client::Network;
 use crate::email::Email;
+use crate::session::RecordId;
 use crate::timestamp::Timestamp;
 
 /// How often something may happen.
@@ -77,6 +78,13 @@ const TRY: Rates = Rates {
     site: rate_of(100, Duration::from_millis(500)),
 };
 
+/// What one session asks the store: more than a visitor who changes tabs all the time, and far less
+/// than would use up what NocoDB's cloud takes from everybody.
+const SESSION: Rate = rate(20, 2);
+/// Log-outs of one session, of which the first ends it. Apart from the rest, or whoever has a copy of
+/// a cookie could keep its visitor from ending it.
+const LOG_OUT: Rate = rate(5, 10);
+
 /// What a visitor does at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -103,6 +111,8 @@ pub struct Flood {
     enter: Buckets,
     send: Buckets,
     try_code: Buckets,
+    session: Limiter,
+    log_out: Limiter,
 }
 
 impl Default for Flood {
@@ -113,6 +123,8 @@ impl Default for Flood {
             enter: buckets(&ENTER),
             send: buckets(&SEND),
             try_code: buckets(&TRY),
+            session: Limiter::new(SESSION, &clock),
+            log_out: Limiter::new(LOG_OUT, &clock),
             salt: RandomState::new(),
             clock,
         }
@@ -132,6 +144,24 @@ impl Flood {
     ) -> Result<(), Limited> {
         self.clock.set(now);
         self.buckets(deed).network.check(self.slot(network))
+    }
+
+    /// Counts one question about this session to the store.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn session(&self, record: &RecordId, now: Timestamp) -> Result<(), Limited> {
+        self.clock.set(now);
+        self.session.check(self.slot(record))
+    }
+
+    /// Counts one log-out of this session.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn log_out(&self, record: &RecordId, now: Timestamp) -> Result<(), Limited> {
+        self.clock.set(now);
+        self.log_out.check(self.slot(record))
     }
 
     /// Counts one request for this visitor, and for the site.

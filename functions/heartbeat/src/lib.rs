@@ -45,6 +45,9 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
         Presented::Invalid => return refuse(app, request, &snapshot, None, INVALID),
         Presented::Missing => return refuse(app, request, &snapshot, None, MISSING),
     };
+    if let Err(limited) = within_limits(app, &token, now) {
+        return limited;
+    }
     let refuse = |reason: EndReason| refuse(app, request, &snapshot, Some(&token), reason.as_str());
     if let Some(reason) = token.ended_at(now) {
         return refuse(record_ending(app, &token, &snapshot, reason, now).await);
@@ -151,6 +154,9 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
         Presented::Invalid => return no_session(INVALID),
         Presented::Missing => return no_session(MISSING),
     };
+    if let Err(limited) = within_limits(app, &token, now) {
+        return limited;
+    }
     if let Some(reason) = token.ended_at(now) {
         let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
         return no_session(reason.as_str());
@@ -163,6 +169,19 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
         Ok(Some(reason)) => no_session(reason.as_str()),
         Err(error) => web::unavailable(error.retry_after()),
     }
+}
+
+/// Keeps one session from using up what the store takes from everybody. A page tries again when it
+/// may; its figures are cumulative, so nothing is lost.
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
+fn within_limits(app: &App, token: &Claims, now: Timestamp) -> Result<(), Response> {
+    if !app.settings.flood_limits {
+        return Ok(());
+    }
+    app.flood.session(&token.record, now).map_err(|limited| {
+        audit::limited("Session", "session");
+        web::limited(limited.retry_after)
+    })
 }
 
 async fn read_snapshot(request: &Request) -> Result<Snapshot, Problem> {

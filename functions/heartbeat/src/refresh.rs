@@ -16,7 +16,7 @@ use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::{self, Request, Response};
 
-use crate::{over, presented, record_ending, with_token};
+use crate::{over, presented, record_ending, with_token, within_limits};
 
 /// Asks the store once. Open: back, with a fresh token. Ended: to the gate. Store not answering:
 /// back all the same, with deadlines unchanged, so that an outage neither loops nor throws anybody
@@ -36,6 +36,9 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
         Presented::Invalid => return refuse(None, Some(INVALID)),
         Presented::Missing => return refuse(None, None),
     };
+    if let Err(limited) = within_limits(app, &token, now) {
+        return limited;
+    }
     if let Some(reason) = token.ended_at(now) {
         let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
         return refuse(Some(&token.record), Some(reason.as_str()));

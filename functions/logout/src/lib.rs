@@ -111,6 +111,11 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
     else {
         return;
     };
+    // Whoever logs out over and over is out, and need not ask the store each time.
+    if settings.flood_limits && app.flood.log_out(&token.record, now).is_err() {
+        audit::limited("LogOut", "session");
+        return;
+    }
     // A deadline that passed before anybody logged out is the reason.
     let reason = token.ended_at(now).unwrap_or(wish.reason);
     let heartbeat = Heartbeat::new(

@@ -39,7 +39,7 @@ pub(crate) fn visitor(
 
 fn told(deed: Deed, of: &str, counted: Result<(), Limited>) -> Result<(), Refusal> {
     counted.map_err(|limited| {
-        audit::limited(deed, of);
+        audit::limited(&format!("{deed:?}"), of);
         Refusal::Limited(limited.retry_after)
     })
 }

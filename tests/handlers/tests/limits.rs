@@ -1,10 +1,13 @@
 //! Flood limits at the gate: who is refused, for how long, and who is not.
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+use std::sync::atomic::Ordering;
+
 use handler_tests::{Answer, START, Site, at};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::session::EndReason;
 use shared::timestamp::Timestamp;
 
 const CODES: [(&str, &str); 2] = [("VERIFY_EMAIL", "code"), ("MAIL_FROM", "gate@example.com")];
@@ -225,4 +228,56 @@ async fn the_limits_can_be_left_to_what_stands_in_front() {
         let answer = post(&site, "192.0.2.1", "anna@example.com", START).await;
         assert_eq!(answer.status, StatusCode::OK, "{n}");
     }
+}
+
+#[tokio::test]
+async fn one_session_cannot_use_up_the_store_for_everybody() {
+    let site = Site::new(&[]);
+    let (mut ann, mut bob) = (site.browser(), site.browser());
+    ann.enters("ann@example.com", START).await;
+    bob.enters("bob@example.com", START).await;
+    for _ in 0..20 {
+        assert_eq!(ann.beats(Value::Null, START).await.status, StatusCode::OK);
+    }
+    let asked = site.store.calls.load(Ordering::SeqCst);
+    let answer = ann.beats(Value::Null, START).await;
+    assert_eq!(
+        (answer.status, &answer.json["code"]),
+        (StatusCode::TOO_MANY_REQUESTS, &json!("limited"))
+    );
+    assert!(answer.headers.contains_key(RETRY_AFTER) && !answer.sets_cookies);
+    assert_eq!(
+        ann.refreshes(START).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
+    assert_eq!(site.store.calls.load(Ordering::SeqCst), asked);
+    assert_eq!(bob.beats(Value::Null, START).await.status, StatusCode::OK);
+    assert_eq!(ann.beats(Value::Null, at(2)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn whoever_holds_a_copy_of_a_cookie_cannot_keep_its_visitor_from_logging_out() {
+    let site = Site::new(&[]);
+    let mut ann = site.browser();
+    ann.enters("ann@example.com", START).await;
+    let mut copy = ann.clone();
+    for _ in 0..40 {
+        copy.beats(Value::Null, START).await;
+    }
+    ann.logs_out(START).await;
+    assert_eq!(
+        site.rows().await[0].end_reason,
+        Some(EndReason::Logout),
+        "it was ended in the store"
+    );
+    for _ in 0..20 {
+        copy.clone().logs_out(START).await;
+    }
+    let asked = site.store.calls.load(Ordering::SeqCst);
+    assert!(copy.logs_out(START).await.sets_cookies, "out is out");
+    assert_eq!(
+        site.store.calls.load(Ordering::SeqCst),
+        asked,
+        "without asking again"
+    );
 }
