@@ -132,13 +132,14 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
 }
 
 async fn verdict(app: &App, path: &SitePath, headers: &HeaderMap) -> Verdict {
-    // What is open to everybody costs no question to the store.
-    let not_before = if app.settings.protected.contain(path) {
-        app.store.not_before().await
-    } else {
-        None
-    };
-    gate::decide(&app.settings, path, headers, not_before, Timestamp::now())
+    let now = Timestamp::now();
+    let verdict = gate::decide(&app.settings, path, headers, None, now);
+    // Whoever would be kept out anyhow costs no question to the store.
+    if verdict != (Verdict::Pass { protected: true }) {
+        return verdict;
+    }
+    let not_before = app.store.not_before().await;
+    gate::decide(&app.settings, path, headers, not_before, now)
 }
 
 fn way_back(app: &App, path: &SitePath, query: Option<&str>) -> Option<RedirectPath> {

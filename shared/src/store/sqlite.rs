@@ -68,6 +68,8 @@ impl SqliteStore {
         // In this mode a crash of the process loses nothing, and a power failure at most the last
         // moments: worth ten times the writes.
         connection.pragma_update(None, "synchronous", "normal")?;
+        // What is deleted is overwritten: a visitor who is forgotten is not to be found in the file.
+        connection.pragma_update(None, "secure_delete", true)?;
         connection.execute_batch(SCHEMA)?;
         add_columns(&connection)?;
         Ok(Self {
@@ -183,7 +185,14 @@ impl Store for SqliteStore {
     }
 
     async fn not_before(&self) -> Option<Timestamp> {
-        self.transaction(not_before).await.unwrap_or_default()
+        let connection = Arc::clone(&self.connection);
+        // Only read, which waits for no other process that writes.
+        let read = move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            not_before(&connection.transaction()?)
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        read.unwrap_or(Err(StoreError::Stopped)).unwrap_or_default()
     }
 
     async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
