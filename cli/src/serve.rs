@@ -101,8 +101,8 @@ fn address(variables: &Variables) -> Result<String, String> {
 /// Deletes old rows now and every hour: what the scheduled function does on AWS.
 async fn delete_old(app: App, days: u64) {
     loop {
-        let pause = app.settings.store.pause();
-        let deleted = retention::run(app.store.as_ref(), pause, days, Timestamp::now()).await;
+        let pace = app.settings.store.pace();
+        let deleted = retention::run(app.store.as_ref(), pace, days, Timestamp::now()).await;
         if let Err(error) = deleted {
             tracing::error!(error = error.to_string(), "old visits could not be deleted");
         }

@@ -99,7 +99,7 @@ pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> Command
             store.as_ref(),
             email.as_ref(),
             output.as_mut(),
-            settings.pause(),
+            settings.pace().pause,
         )
         .await
     };

@@ -1,11 +1,17 @@
 //! Ending and erasing many sessions, one page of rows at a time, so that whoever asks can show how
 //! far it is, leave the store room for visitors, and stop.
 
+use std::time::{Duration, Instant};
+
 use crate::audit;
 use crate::email::Email;
-use crate::session::{EndReason, Limits};
-use crate::store::{Store, StoreError};
+use crate::session::{EndReason, Limits, RecordId, Session};
+use crate::store::{PAGE_SIZE, Store, StoreError};
 use crate::timestamp::Timestamp;
+
+/// A visitor who logs out waits for an answer that clears their cookies, and Lambda ends a function
+/// that takes too long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What became of one page of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +22,7 @@ pub struct Step {
     pub has_more: bool,
 }
 
-/// Ends one page of the sessions that were open at `now`, of a visitor or of all: called again with
+/// Ends some sessions that were open at `now`, of a visitor or of all, at most `rows`: called again with
 /// the same moment, it leaves those alone that began since. Those that fell idle or reached their
 /// lifetime unnoticed get that reason. Their last seen stays.
 ///
@@ -28,13 +34,15 @@ pub async fn end_open(
     reason: EndReason,
     limits: &Limits,
     now: Timestamp,
+    rows: usize,
 ) -> Result<Step, StoreError> {
     let open = store.open(email, now.minus(limits.lifetime)).await?;
-    let has_more = open.has_more && open.sessions.iter().all(|session| session.start <= now);
-    let endings: Vec<_> = open
-        .sessions
-        .iter()
-        .filter(|session| session.start <= now)
+    // In the order they began, so that those which began since stand at the end.
+    let began_by_now = open.sessions.iter().filter(|session| session.start <= now);
+    let has_more = began_by_now.clone().count() > rows
+        || (open.has_more && open.sessions.iter().all(|session| session.start <= now));
+    let endings: Vec<_> = began_by_now
+        .take(rows)
         .map(|session| {
             let reason = session.reason_when_ended_with(reason, limits, now);
             (session.id.clone(), reason)
@@ -48,7 +56,8 @@ pub async fn end_open(
     })
 }
 
-/// Ends all the open sessions of a visitor, and says how many.
+/// Ends the open sessions of a visitor, and says how many. Somebody waits for it, so what could not be
+/// ended in [`PATIENCE`] stays open.
 ///
 /// # Errors
 /// [`StoreError`]; some may have been ended.
@@ -59,11 +68,19 @@ pub async fn end_all(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
+    let started = Instant::now();
     let mut count = 0;
     loop {
-        let step = end_open(store, Some(email), reason, limits, now).await?;
+        let step = end_open(store, Some(email), reason, limits, now, PAGE_SIZE.into()).await?;
         count += step.count;
         if !step.has_more {
+            return Ok(count);
+        }
+        if started.elapsed() > PATIENCE {
+            tracing::error!(
+                count,
+                "not all sessions of the visitor could be ended in time"
+            );
             return Ok(count);
         }
     }
@@ -81,10 +98,28 @@ pub async fn make_room(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut open = store
-        .open(Some(email.as_str()), now.minus(limits.lifetime))
-        .await?
-        .sessions;
+    let since = now.minus(limits.lifetime);
+    loop {
+        let page = store.open(Some(email.as_str()), since).await?;
+        let endings = too_many(page.sessions, most, limits, now);
+        store.end_many(&endings, now).await?;
+        for (record, reason) in &endings {
+            audit::ended(record, *reason);
+        }
+        // A full page had more than the bound, which is at most a page.
+        if !page.has_more || endings.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Which of these open sessions have to go, and why.
+fn too_many(
+    mut open: Vec<Session>,
+    most: usize,
+    limits: &Limits,
+    now: Timestamp,
+) -> Vec<(RecordId, EndReason)> {
     let mut endings = Vec::new();
     open.retain(|session| {
         let reason = session.reason_when_ended_with(EndReason::Revoked, limits, now);
@@ -95,39 +130,45 @@ pub async fn make_room(
         is_open
     });
     open.sort_by_key(|session| session.last_seen);
-    let too_many = (open.len() + 1).saturating_sub(most);
-    for session in &open[..too_many.min(open.len())] {
-        endings.push((session.id.clone(), EndReason::Revoked));
-        audit::ended(&session.id, EndReason::Revoked);
-    }
-    store.end_many(&endings, now).await
+    let excess = (open.len() + 1).saturating_sub(most);
+    let longest_ago = open.into_iter().take(excess);
+    endings.extend(longest_ago.map(|session| (session.id, EndReason::Revoked)));
+    endings
 }
 
-/// Deletes one page of a visitor's rows, open ones included: their browsers are out with the next
+/// Deletes at most `rows` rows of a visitor, open ones included: their browsers are out with the next
 /// heartbeat.
 ///
 /// # Errors
 /// [`StoreError`]; some may have been deleted.
-pub async fn forget(store: &dyn Store, email: &Email) -> Result<Step, StoreError> {
+pub async fn forget(store: &dyn Store, email: &Email, rows: usize) -> Result<Step, StoreError> {
     // What was on this page is gone with it, so the next one is the first again.
     let page = store.list(Some(email), 0).await?;
-    let ids: Vec<_> = page.sessions.into_iter().map(|row| row.id).collect();
+    let has_more = page.has_more || page.sessions.len() > rows;
+    let listed = page.sessions.into_iter().take(rows);
+    let ids: Vec<_> = listed.map(|row| row.id).collect();
     store.delete(&ids).await?;
     audit::erased(ids.len(), "forgotten");
     Ok(Step {
         count: ids.len(),
-        has_more: page.has_more,
+        has_more,
     })
 }
 
-/// Deletes one page of the rows whose visitor was last seen over `days` days ago.
+/// Deletes at most `rows` rows whose visitor was last seen over `days` days ago.
 ///
 /// # Errors
 /// [`StoreError`]; some may have been deleted.
-pub async fn delete_old(store: &dyn Store, days: u64, now: Timestamp) -> Result<Step, StoreError> {
-    let ids = store
+pub async fn delete_old(
+    store: &dyn Store,
+    days: u64,
+    now: Timestamp,
+    rows: usize,
+) -> Result<Step, StoreError> {
+    let mut ids = store
         .seen_before(now.minus(days.saturating_mul(86_400)))
         .await?;
+    ids.truncate(rows);
     store.delete(&ids).await?;
     if !ids.is_empty() {
         audit::erased(ids.len(), "older than RETENTION_DAYS");

@@ -17,7 +17,7 @@ mod variables;
 
 pub use codes::{CodeSettings, SmtpUrl};
 pub use secret::Secret;
-pub use store::{NocoDbSettings, StoreSettings};
+pub use store::{NocoDbSettings, Pace, StoreSettings};
 pub use variables::Variables;
 
 /// Browsers keep no cookie for longer (RFC 6265bis 5.5: 400 days), so no session can live longer.
@@ -33,6 +33,8 @@ const USUAL: Limits = Limits {
 };
 /// Shorter ones could be guessed. `lastseen serve` makes one of 43.
 const MIN_ADMIN_TOKEN_LENGTH: usize = 32;
+/// As many open sessions as a store lists at once; more is no bound.
+const MOST_SESSIONS: usize = crate::store::PAGE_SIZE as usize;
 /// A version is a short name, such as `2026-11`, and stands in a cell of the table.
 const MAX_CONSENT_VERSION_LENGTH: usize = 64;
 
@@ -182,7 +184,7 @@ impl Settings {
             passcode: variables.get("ACCESS_PASSCODE").map(Secret::from),
             admin_token: admin_token(variables)?,
             consent_version: consent_version(variables)?,
-            max_sessions: variables.count("MAX_SESSIONS_PER_VISITOR")?,
+            max_sessions: max_sessions(variables)?,
             retention_days: retention_days(variables)?,
             limits: limits(variables)?,
             fresh_seconds: variables.seconds("FRESH_SECONDS", 60)?,
@@ -336,6 +338,17 @@ pub fn retention_days(variables: &Variables) -> Result<Option<u64>, SettingError
         ));
     }
     Ok(Some(days))
+}
+
+fn max_sessions(variables: &Variables) -> Result<Option<usize>, SettingError> {
+    const NAME: &str = "MAX_SESSIONS_PER_VISITOR";
+    match variables.count(NAME)? {
+        Some(most) if most > MOST_SESSIONS => Err(wrong(
+            NAME,
+            format!("must be at most {MOST_SESSIONS}; unset it for as many as they like"),
+        )),
+        most => Ok(most),
+    }
 }
 
 fn admin_token(variables: &Variables) -> Result<Option<Secret>, SettingError> {

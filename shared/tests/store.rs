@@ -657,7 +657,7 @@ mod owners_hands {
         let store = visit.store.as_ref();
         let mut steps = Vec::new();
         loop {
-            let step = end_open(store, None, EndReason::Revoked, &LIMITS, at(499)).await;
+            let step = end_open(store, None, EndReason::Revoked, &LIMITS, at(499), 100).await;
             let step = step.unwrap();
             steps.push(step.count);
             if !step.has_more {
@@ -702,13 +702,17 @@ mod owners_hands {
             another(&visit, "ann@example.com", at(second)).await;
         }
         let other = another(&visit, "bob@example.com", START).await;
-        let step = forget(visit.store.as_ref(), &email("ann@example.com"))
+        let step = forget(visit.store.as_ref(), &email("ann@example.com"), 10)
             .await
             .unwrap();
-        assert_eq!((step.count, step.has_more), (16, false));
+        assert_eq!((step.count, step.has_more), (10, true));
+        let step = forget(visit.store.as_ref(), &email("ann@example.com"), 10)
+            .await
+            .unwrap();
+        assert_eq!((step.count, step.has_more), (6, false));
         assert_eq!(visit.store.list(None, 0).await.unwrap().sessions.len(), 1);
         assert_eq!(reason(&visit, &other).await, None);
-        let again = forget(visit.store.as_ref(), &email("ann@example.com"))
+        let again = forget(visit.store.as_ref(), &email("ann@example.com"), 10)
             .await
             .unwrap();
         assert_eq!(again.count, 0);
@@ -722,8 +726,8 @@ mod owners_hands {
         visit.beats(&snapshot(50, 0, "/a/", 1), at(60)).await;
         let now = at(30 * day);
         let store = visit.store.as_ref();
-        assert_eq!(delete_old(store, 30, now).await.unwrap().count, 12);
-        assert_eq!(delete_old(store, 30, now).await.unwrap().count, 0);
+        assert_eq!(delete_old(store, 30, now, 100).await.unwrap().count, 12);
+        assert_eq!(delete_old(store, 30, now, 100).await.unwrap().count, 0);
         assert_eq!(
             visit.row().await.last_seen,
             at(60),

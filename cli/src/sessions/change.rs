@@ -2,13 +2,12 @@
 //! visitor.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use shared::app::open_store;
 use shared::email::{Email, InvalidEmail};
 use shared::ending::{self, Step};
 use shared::session::{EndReason, Limits, RecordId};
-use shared::settings::{StoreSettings, Variables, limits};
+use shared::settings::{Pace, StoreSettings, Variables, limits};
 use shared::store::{Store, StoreError};
 use shared::timestamp::Timestamp;
 
@@ -40,7 +39,7 @@ pub(crate) struct Whose {
     /// All open sessions of this address
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// All sessions there are; takes effect at once, however many that is
+    /// All sessions there are, by this machine's clock; takes effect at once, however many that is
     #[arg(long)]
     all: bool,
 }
@@ -77,7 +76,7 @@ pub(crate) async fn run(variables: &Variables, command: &Command) -> CommandResu
     let store = open_store(&settings, None)?;
     let owner = Owner {
         store: store.as_ref(),
-        pause: settings.pause(),
+        pace: settings.pace(),
         limits,
         now: Timestamp::now(),
     };
@@ -91,7 +90,7 @@ pub(crate) async fn run(variables: &Variables, command: &Command) -> CommandResu
 
 struct Owner<'a> {
     store: &'a dyn Store,
-    pause: Duration,
+    pace: Pace,
     limits: Limits,
     now: Timestamp,
 }
@@ -153,14 +152,24 @@ impl Owner<'_> {
     async fn close(&self, email: Option<&str>) -> Result<usize, StoreError> {
         self.page_by_page("closed", async || {
             let (limits, now) = (&self.limits, self.now);
-            ending::end_open(self.store, email, EndReason::Revoked, limits, now).await
+            ending::end_open(
+                self.store,
+                email,
+                EndReason::Revoked,
+                limits,
+                now,
+                self.pace.rows,
+            )
+            .await
         })
         .await
     }
 
     async fn forget(&self, email: &Email) -> Result<ExitCode, ListError> {
         let deleted = self
-            .page_by_page("deleted", async || ending::forget(self.store, email).await)
+            .page_by_page("deleted", async || {
+                ending::forget(self.store, email, self.pace.rows).await
+            })
             .await?;
         say(match deleted {
             0 => "There was no visit of this address.".to_owned(),
@@ -188,7 +197,7 @@ impl Owner<'_> {
                 return Ok(count);
             }
             progress.set(format!("{done} {count} rows"));
-            tokio::time::sleep(self.pause).await;
+            tokio::time::sleep(self.pace.pause).await;
         }
     }
 }

@@ -11,7 +11,7 @@ async fn main() -> std::process::ExitCode {
         if let Some(days) = retention_days(&variables)? {
             let settings = StoreSettings::read(&variables)?;
             let store = open_store(&settings, None)?;
-            retention::run(store.as_ref(), settings.pause(), days, now).await?;
+            retention::run(store.as_ref(), settings.pace(), days, now).await?;
         }
         Ok(())
     })

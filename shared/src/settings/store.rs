@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::{SettingError, Variables, wrong};
+use crate::store::PAGE_SIZE;
 
 /// Where sessions live.
 #[derive(Clone, Debug)]
@@ -30,9 +31,26 @@ pub struct NocoDbSettings {
     pub token: SecretString,
 }
 
+/// How fast long work goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// At most so many rows are changed in one step.
+    pub rows: usize,
+    /// Then it waits.
+    pub pause: Duration,
+}
+
 /// NocoDB's cloud takes five requests a second from a token and then none for 30 s, which would
-/// lock visitors out too. At this pace long work leaves them room.
-const CLOUD_PAUSE: Duration = Duration::from_millis(400);
+/// lock visitors out too. A step lists rows and changes ten, which is two requests; so this leaves
+/// visitors more than half.
+const ON_CLOUD: Pace = Pace {
+    rows: 10,
+    pause: Duration::from_millis(800),
+};
+const ELSEWHERE: Pace = Pace {
+    rows: PAGE_SIZE as usize,
+    pause: Duration::ZERO,
+};
 
 impl StoreSettings {
     /// Reads where sessions live.
@@ -58,13 +76,13 @@ impl StoreSettings {
         Ok(Self::NocoDb(settings))
     }
 
-    /// How long work of many requests waits after each.
+    /// How fast work of many requests may go on.
     #[must_use]
-    pub fn pause(&self) -> Duration {
+    pub fn pace(&self) -> Pace {
         let is_cloud = |domain: &str| domain == "nocodb.com" || domain.ends_with(".nocodb.com");
         match self {
-            Self::NocoDb(nocodb) if nocodb.url.domain().is_some_and(is_cloud) => CLOUD_PAUSE,
-            _ => Duration::ZERO,
+            Self::NocoDb(nocodb) if nocodb.url.domain().is_some_and(is_cloud) => ON_CLOUD,
+            _ => ELSEWHERE,
         }
     }
 }

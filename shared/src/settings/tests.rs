@@ -109,6 +109,7 @@ fn a_bad_setting_is_named() {
         ("RETENTION_DAYS", "1"),
         ("RETENTION_DAYS", "a month"),
         ("MAX_SESSIONS_PER_VISITOR", "0"),
+        ("MAX_SESSIONS_PER_VISITOR", "101"),
         ("ADMIN_TOKEN", "short"),
         ("ADMIN_TOKEN", "thirty-two characters and a space"),
         ("ADMIN_TOKEN_PARAMETER", "/site/admin-token"),
@@ -175,7 +176,7 @@ fn only_nocodbs_cloud_is_worked_slowly() {
             ("NOCODB_TABLE_ID", "m1"),
             ("NOCODB_API_TOKEN", "secret-token"),
         ];
-        read(&given).unwrap().store.pause()
+        read(&given).unwrap().store.pace().pause
     };
     for url in ["https://app.nocodb.com", "https://nocodb.com"] {
         assert!(!pause(url).is_zero(), "{url}");

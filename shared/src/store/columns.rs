@@ -57,7 +57,9 @@ pub const ALL: [Column; 9] = [
     Column {
         title: END_REASON,
         kind: "SingleLineText",
-        without: Some("endings do not reach other browsers, and you cannot end a session"),
+        without: Some(
+            "endings do not reach other browsers, you cannot end a session, and MAX_SESSIONS_PER_VISITOR lets nobody in",
+        ),
     },
     Column {
         title: ENDED_AT,

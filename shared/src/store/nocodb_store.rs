@@ -19,7 +19,7 @@ use crate::settings::NocoDbSettings;
 use crate::timestamp::Timestamp;
 
 /// For how long a process believes what it last read of [`EVERYONE`]: the lateness of ending all
-/// sessions, and one request in so many seconds instead of one with every heartbeat.
+/// sessions, and at most one request in so many seconds, however many heartbeats come in.
 const NOT_BEFORE_AGE: Duration = Duration::from_secs(5);
 
 /// Sessions in a NocoDB table.

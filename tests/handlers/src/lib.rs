@@ -38,6 +38,8 @@ pub struct Switchable {
     inner: SqliteStore,
     /// Nothing answers while set.
     pub is_down: AtomicBool,
+    /// Open sessions cannot be listed while set.
+    pub lists_nothing_open: AtomicBool,
     /// How long every answer takes, in milliseconds.
     pub delay: AtomicU64,
     /// How many calls came in.
@@ -79,6 +81,9 @@ impl Store for Switchable {
         self.reach()?.end(id, heartbeat, reason, now).await
     }
     async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+        if self.lists_nothing_open.load(Ordering::SeqCst) {
+            return Err(StoreError::Stopped);
+        }
         self.reach()?.open(email, since).await
     }
     async fn end_many(
@@ -169,6 +174,7 @@ impl Site {
         let store = Arc::new(Switchable {
             inner,
             is_down: AtomicBool::new(false),
+            lists_nothing_open: AtomicBool::new(false),
             delay: AtomicU64::new(0),
             calls: AtomicUsize::new(0),
         });

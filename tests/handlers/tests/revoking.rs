@@ -1,6 +1,8 @@
 //! What the owner does: ends sessions by the API, changes who may come in, bounds sessions, and
 //! asks for consent.
 
+use std::sync::atomic::Ordering;
+
 use handler_tests::{START, Site, at};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -88,6 +90,29 @@ async fn the_owner_ends_everything_at_once() {
         StatusCode::OK,
         "going on with the rows ends nobody who came since"
     );
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_closed_make_nobody_end_everything_twice() {
+    let site = Site::new(&[("ADMIN_TOKEN", TOKEN)]);
+    let mut ann = site.browser();
+    ann.enters("ann@example.com", START).await;
+    site.store.lists_nothing_open.store(true, Ordering::SeqCst);
+    let all = r#"{"all":true}"#;
+    let answer = site.owner(TOKEN, "/api/sessions/revoke", all, at(30)).await;
+    assert_eq!(
+        (answer.status, &answer.json["more"]),
+        (StatusCode::OK, &json!(true))
+    );
+    assert_eq!(
+        ann.beats(Value::Null, at(40)).await.json["reason"],
+        "revoked"
+    );
+    let rest = json!({ "all": true, "before": answer.json["before"] }).to_string();
+    let answer = site
+        .owner(TOKEN, "/api/sessions/revoke", &rest, at(50))
+        .await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
