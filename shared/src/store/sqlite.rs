@@ -43,7 +43,7 @@ const SCHEMA: &str = "
 const ADDED: [(&str, &str); 1] = [("consentVersion", "TEXT")];
 
 /// Neither ended nor of the row that ends everything.
-const IS_OPEN: &str = "trim(coalesce(endReason, '')) = '' AND emailOfAccessor <> 'everyone'";
+const IS_OPEN: &str = "trim(coalesce(endReason, '')) = '' AND emailOfAccessor <> :everyone";
 
 /// Sessions in a SQLite file.
 #[derive(Clone)]
@@ -153,7 +153,7 @@ impl Store for SqliteStore {
                 WHERE {IS_OPEN} AND sessionStartTime >= :since AND (:email IS NULL OR emailOfAccessor = :email)
                 ORDER BY sessionStartTime, id LIMIT :limit"
             );
-            let values = named_params! { ":email": email, ":since": since.to_string(), ":limit": PAGE_SIZE + 1 };
+            let values = named_params! { ":email": email, ":everyone": EVERYONE, ":since": since.to_string(), ":limit": PAGE_SIZE + 1 };
             page(db, &select, values)
         })
         .await
@@ -229,11 +229,11 @@ impl Store for SqliteStore {
         let email = email.map(|email| email.as_str().to_owned());
         self.transaction(move |db| {
             let select = "SELECT * FROM emailAccess
-                WHERE emailOfAccessor <> 'everyone' AND (:email IS NULL OR emailOfAccessor = :email)
+                WHERE emailOfAccessor <> :everyone AND (:email IS NULL OR emailOfAccessor = :email)
                 ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset";
             let offset = i64::from(number) * i64::from(PAGE_SIZE);
             let values =
-                named_params! { ":email": email, ":limit": PAGE_SIZE + 1, ":offset": offset };
+                named_params! { ":email": email, ":everyone": EVERYONE, ":limit": PAGE_SIZE + 1, ":offset": offset };
             page(db, select, values)
         })
         .await
