@@ -24,6 +24,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tools: system packages" tools/system
 	$(step) "tools: npm packages" tools/node-modules
 	$(step) "tools: cargo-lambda, SAM and moto" tools/lambda true
+	$(step) "tools: checkov" tools/checkov --version >/dev/null
 	$(step) "tools: NocoDB" tools/nocodb
 	$(step) "tools: Astro" tests/astro/install >/dev/null
 	$(step) "tools: cargo-deny" tools/cargo-deny --version
@@ -32,6 +33,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
 	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
 	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json
+	$(step) "template: the edge's functions" tools/edge-functions --check
 	$(step) "template: sam validate" tools/lambda sam validate --lint --region us-east-1
 	$(step) "dependencies: licences, sources, advisories" tools/dependencies
 	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
@@ -74,6 +76,7 @@ fmt: ## formats Rust, JavaScript and CSS
 	$(step) "format: Rust" cargo fmt --all
 	$(step) "format: fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml
 	$(step) "format: JavaScript, CSS" $(BIOME) check --write .
+	$(step) "template: the edge's functions" tools/edge-functions
 
 lint: ## what the tests check before they run anything
 	$(step) "tools: npm packages" tools/node-modules
@@ -82,6 +85,7 @@ lint: ## what the tests check before they run anything
 	$(step) "format and lint: JavaScript, CSS, HTML" $(BIOME) check --error-on-warnings .
 	$(step) "types: JavaScript of the site" $(TSC) -p tests/tsconfig.static.json
 	$(step) "types: JavaScript of the tests" $(TSC) -p tests/tsconfig.json
+	$(step) "template: the edge's functions" tools/edge-functions --check
 	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
 
 clean: ## removes what was built here (tools stay in ~/.cache/lastseen)

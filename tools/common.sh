@@ -52,3 +52,31 @@ find_chromium() {
   done
   return 1
 }
+
+# in_venv REQUIREMENTS WHAT COMMAND…: becomes a command with the Python programs of a list on the path, after installing them
+# into a virtual environment of their own (in the cache, remade when the list or Python changes).
+in_venv() {
+  local requirements=$1 what=$2 python key venv
+  shift 2
+  python=$(find_python) || fail "no Python that can make virtual environments. Run: apt-get install python3-venv"
+  key=$({ cat "$requirements"; "$python" -c 'import sys, platform; print(sys.version, sys.base_prefix, platform.machine())'; } | sha256sum | cut -c1-16)
+  venv="$cache/python-$key"
+  if [ ! -e "$venv/complete" ]; then
+    mkdir -p "$cache"
+    exec 9>"$venv.lock"
+    flock -n 9 || { say "waiting for another installation"; flock 9; }
+    if [ ! -e "$venv/complete" ]; then
+      say "installing $what, once, into $venv (about a minute)"
+      # A virtual environment cannot be moved, so it is complete when it says so; what says nothing was interrupted.
+      rm -rf "$venv"
+      quietly "$venv.log" "Python must be able to make virtual environments." "$python" -m venv "$venv"
+      quietly "$venv.log" "Is PyPI reachable?" \
+        "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$requirements"
+      touch "$venv/complete"
+    fi
+    exec 9>&-
+  fi
+  # First on the path: cargo-lambda finds zig through this environment's Python.
+  export PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv"
+  exec "$@"
+}

@@ -1,4 +1,4 @@
-// CloudFront as far as the function at the edge can see it: events, the KeyValueStore, and no more of
+// CloudFront as far as the functions at the edge can see it: events, the KeyValueStore, and no more of
 // JavaScript than its runtime has (AWS, "JavaScript runtime 2.0 features for CloudFront Functions").
 
 import { Buffer } from "node:buffer";
@@ -6,8 +6,10 @@ import crypto from "node:crypto";
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
-export const SOURCE_FILE = new URL("../../functions/edge-gate/gate.js", import.meta.url);
-export const SOURCE = readFileSync(SOURCE_FILE, "utf8");
+export const SOURCE = readFileSync(
+  new URL("../../functions/edge-gate/gate.js", import.meta.url),
+  "utf8",
+);
 
 /** What the function may import. */
 const MODULES = ["cloudfront", "crypto"];
@@ -82,14 +84,15 @@ export function store(value) {
 }
 
 /**
- * The function as published, in a context of its own.
+ * A function as published, in a context of its own.
  * @param {object} place
+ * @param {string} [place.source] another one than the gate's
  * @param {() => unknown} place.kvs what `cf.kvs()` does
  * @param {() => number} [place.now] the clock, in seconds
  * @param {unknown} [place.crypto] in place of the real one
  * @returns {{ handle: (event: unknown) => Promise<Answer>, lines: string[] }} and what it logged
  */
-export function publish({ kvs, now = () => 0, crypto: ownCrypto = crypto }) {
+export function publish({ kvs, source = SOURCE, now = () => 0, crypto: ownCrypto = crypto }) {
   /** @type {Record<string, unknown>} */
   const modules = { cloudfront: { kvs }, crypto: ownCrypto };
   /** @type {string[]} */
@@ -116,8 +119,8 @@ export function publish({ kvs, now = () => 0, crypto: ownCrypto = crypto }) {
   };
   vm.runInContext("setClock(Date); delete globalThis.setClock", context);
   // A script, because Node runs modules in a context only behind a flag.
-  const script = SOURCE.replace(/^import (\w+) from "(\w+)";$/gm, 'const $1 = require("$2");');
-  vm.runInContext(`'use strict';${script}`, context, { filename: SOURCE_FILE.pathname });
+  const script = source.replace(/^import (\w+) from "(\w+)";$/gm, 'const $1 = require("$2");');
+  vm.runInContext(`'use strict';${script}`, context);
   const handle = vm.runInContext("handler", context);
   return { handle, lines };
 }

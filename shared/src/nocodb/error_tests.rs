@@ -207,3 +207,22 @@ fn a_server_that_quotes_a_value_does_not_bring_it_into_a_log() {
     };
     assert_eq!(message.reveal(), "Invalid value 'ada@example.com' for type");
 }
+
+/// The stack's alarm counts errors by how they begin (`template.yaml`, `NocoDbFailsHeartbeats`).
+#[test]
+fn whatever_keeps_rows_from_being_written_begins_with_the_name() {
+    let mut errors = vec![
+        Error::Unreachable {
+            how: Unreachable::Connect,
+            source: None,
+        },
+        Error::Unreachable {
+            how: Unreachable::Timeout,
+            source: None,
+        },
+    ];
+    errors.extend([401, 403, 404, 422, 429, 500, 502, 503].map(|status| error(status, "")));
+    for error in errors {
+        assert!(error.to_string().starts_with("NocoDB"), "{error}");
+    }
+}

@@ -1,0 +1,447 @@
+/** The stack that a deployment makes, by what stands in front of the API. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { root } from "../harness/process.mjs";
+import { check, RENDERED, stack } from "./stack.mjs";
+
+/** @param {string} path */
+const read = (path) => readFileSync(join(root, path), "utf8");
+
+const CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+const ALL_VIEWER_EXCEPT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
+const CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1-2";
+
+const site = stack();
+const distribution = site.resources.Distribution.Properties.DistributionConfig;
+const pages = distribution.DefaultCacheBehavior;
+const behaviours = [pages, ...distribution.CacheBehaviors];
+
+/** @param {any} behaviour */
+const originOf = (behaviour) =>
+  distribution.Origins.find((/** @type {any} */ { Id }) => Id === behaviour.TargetOriginId);
+
+/** @param {any} behaviour @returns {[event: string, id: string][]} */
+const functionsOf = (behaviour) =>
+  behaviour.FunctionAssociations.map((/** @type {any} */ { EventType, FunctionARN }) => [
+    EventType,
+    FunctionARN["Fn::GetAtt"][0],
+  ]);
+
+suite("the pages", () => {
+  test("the bucket is private, encrypted, and gone with the stack", () => {
+    const { DeletionPolicy, Properties } = site.resources.SiteBucket;
+    assert.equal(DeletionPolicy, "Delete");
+    assert.deepEqual(
+      new Set(Object.values(Properties.PublicAccessBlockConfiguration)),
+      new Set([true]),
+    );
+    assert.equal(Object.keys(Properties.PublicAccessBlockConfiguration).length, 4);
+    assert.deepEqual(Properties.OwnershipControls.Rules, [
+      { ObjectOwnership: "BucketOwnerEnforced" },
+    ]);
+    assert.ok(Properties.BucketEncryption);
+    assert.equal(Properties.WebsiteConfiguration, undefined, "a website's bucket would be public");
+  });
+
+  test("this distribution alone reads it, over TLS, and nobody lists it", () => {
+    const { Statement } = site.resources.SiteBucketPolicy.Properties.PolicyDocument;
+    const allowed = Statement.filter((/** @type {any} */ one) => one.Effect === "Allow");
+    for (const { Principal, Condition } of allowed) {
+      assert.deepEqual(Principal, { Service: "cloudfront.amazonaws.com" });
+      const arn = Condition.StringEquals["AWS:SourceArn"]["Fn::Sub"];
+      assert.match(arn, /:distribution\/\$\{Distribution\}$/);
+    }
+    assert.deepEqual(
+      allowed.map((/** @type {any} */ { Action }) => Action),
+      ["s3:GetObject", "s3:ListBucket"],
+    );
+    // What may be listed is not: the root is a file, and what would ask for the list never reaches S3.
+    assert.equal(distribution.DefaultRootObject, "index.html");
+    assert.equal(pages.OriginRequestPolicyId, undefined);
+    const sent =
+      site.resources.SiteCache.Properties.CachePolicyConfig
+        .ParametersInCacheKeyAndForwardedToOrigin;
+    assert.equal(sent.QueryStringsConfig.QueryStringBehavior, "none");
+    assert.equal(sent.CookiesConfig.CookieBehavior, "none");
+    assert.equal(sent.HeadersConfig.HeaderBehavior, "none");
+
+    const [denied] = Statement.filter((/** @type {any} */ one) => one.Effect === "Deny");
+    assert.deepEqual(denied.Condition, { Bool: { "aws:SecureTransport": "false" } });
+    assert.equal(denied.Action, "s3:*");
+
+    const access = site.resources.SiteAccess.Properties.OriginAccessControlConfig;
+    assert.equal(access.SigningBehavior, "always");
+    assert.deepEqual(originOf(pages).OriginAccessControlId, { Ref: "SiteAccess" });
+  });
+
+  test("the gate stands before every behaviour of the site's origin", () => {
+    const ofTheSite = behaviours.filter((behaviour) => originOf(behaviour).S3OriginConfig);
+    assert.ok(ofTheSite.length > 0);
+    for (const behaviour of ofTheSite) {
+      assert.deepEqual(functionsOf(behaviour), [["viewer-request", "EdgeGate"]]);
+      assert.deepEqual(behaviour.AllowedMethods, ["GET", "HEAD"]);
+    }
+    assert.equal(pages.PathPattern, undefined);
+  });
+
+  test("no copy of a page is kept longer than the page says, and none where it says nothing", () => {
+    const { MinTTL, DefaultTTL } = site.resources.SiteCache.Properties.CachePolicyConfig;
+    assert.deepEqual([MinTTL, DefaultTTL], [0, 0]);
+    assert.deepEqual(pages.CachePolicyId, { Ref: "SiteCache" });
+  });
+
+  test("headers are those that serve sends", () => {
+    const { SecurityHeadersConfig, CustomHeadersConfig } =
+      site.resources.SecurityHeaders.Properties.ResponseHeadersPolicyConfig;
+    const { AccessControlMaxAgeSec, IncludeSubdomains } =
+      SecurityHeadersConfig.StrictTransportSecurity;
+    assert.match(
+      read("shared/src/web.rs"),
+      new RegExp(`"max-age=${AccessControlMaxAgeSec}; includeSubDomains"`),
+    );
+    assert.equal(IncludeSubdomains, true);
+    const policy = SecurityHeadersConfig.ContentSecurityPolicy;
+    assert.ok(read("cli/src/site.rs").includes(`"${policy.ContentSecurityPolicy}"`));
+    assert.equal(policy.Override, false, "the API's page has a stricter one");
+    assert.match(policy.ContentSecurityPolicy, /frame-ancestors/);
+    const others = [
+      ["x-content-type-options", "nosniff"],
+      ["referrer-policy", SecurityHeadersConfig.ReferrerPolicy.ReferrerPolicy],
+      ...CustomHeadersConfig.Items.map((/** @type {any} */ { Header, Value }) => [
+        Header.toLowerCase(),
+        Value,
+      ]),
+    ];
+    assert.ok(SecurityHeadersConfig.ContentTypeOptions.Override);
+    for (const [name, value] of others) {
+      const constant = name.toUpperCase().replaceAll("-", "_");
+      assert.match(
+        read("shared/src/web.rs"),
+        new RegExp(`(${constant}|"${name}"\\)),\\s+"${value}"`),
+      );
+    }
+    for (const behaviour of behaviours) {
+      assert.deepEqual(behaviour.ResponseHeadersPolicyId, { Ref: "SecurityHeaders" });
+    }
+  });
+
+  test("nothing is answered in clear text", () => {
+    for (const { ViewerProtocolPolicy } of behaviours)
+      assert.notEqual(ViewerProtocolPolicy, "allow-all");
+    const [api] = distribution.Origins.filter((/** @type {any} */ { Id }) => Id === "api");
+    assert.equal(api.CustomOriginConfig.OriginProtocolPolicy, "https-only");
+    assert.deepEqual(api.CustomOriginConfig.OriginSSLProtocols, ["TLSv1.2"]);
+  });
+});
+
+suite("the API behind the edge", () => {
+  const ofTheApi = behaviours.filter((behaviour) => originOf(behaviour).CustomOriginConfig);
+
+  test("it is on the site's host, by the paths of its routes, and no other origin is there", () => {
+    assert.deepEqual(
+      ofTheApi.map(({ PathPattern }) => PathPattern),
+      ["/api/*", "/logout"],
+    );
+    const routes = site
+      .ofType("AWS::ApiGatewayV2::Api")
+      .flatMap(([, { Properties }]) => Object.keys(Properties.Body.paths));
+    assert.ok(routes.length >= 7);
+    for (const route of routes) assert.match(route, /^\/(api\/.+|logout)$/);
+  });
+
+  test("none of its answers is ever kept, errors included", () => {
+    for (const behaviour of ofTheApi) assert.equal(behaviour.CachePolicyId, CACHING_DISABLED);
+    // Those that CloudFront keeps whatever the answer says.
+    const kept = new Map(
+      distribution.CustomErrorResponses.map((/** @type {any} */ one) => [one.ErrorCode, one]),
+    );
+    for (const status of [404, 500, 502, 503, 504]) {
+      assert.equal(kept.get(status)?.ErrorCachingMinTTL, 0, String(status));
+    }
+    // 403 and 401 are the API's to explain.
+    assert.deepEqual([...kept.keys()].sort(), [404, 500, 502, 503, 504]);
+  });
+
+  test("it is told the host and the secret, and everything that the browser sent", () => {
+    for (const behaviour of ofTheApi) {
+      assert.deepEqual(functionsOf(behaviour), [["viewer-request", "EdgeApi"]]);
+      assert.equal(behaviour.OriginRequestPolicyId, ALL_VIEWER_EXCEPT_HOST);
+      assert.ok(behaviour.AllowedMethods.includes("POST"));
+    }
+    for (const [id, { Properties }] of site.ofType("AWS::Lambda::Function")) {
+      const { EDGE_SECRET_PARAMETER: parameter } = Properties.Environment.Variables;
+      const expected =
+        id === "RetentionFunction" ? "" : { "Fn::Sub": "/${AWS::StackName}/edge-secret" };
+      assert.deepEqual(parameter, expected, id);
+    }
+  });
+
+  test("CloudFront waits for an answer as long as a function may take", () => {
+    const [api] = distribution.Origins.filter((/** @type {any} */ { Id }) => Id === "api");
+    for (const [id, { Properties }] of site.ofType("AWS::Lambda::Function")) {
+      if (id !== "RetentionFunction")
+        assert.ok(Properties.Timeout < api.CustomOriginConfig.OriginReadTimeout);
+    }
+  });
+
+  test("what the API logs names nobody", () => {
+    const stages = site.ofType("AWS::ApiGatewayV2::Stage");
+    assert.equal(stages.length, 1);
+    const [[, stage]] = /** @type {any} */ (stages);
+    const { Format } = stage.Properties.AccessLogSettings;
+    const variables = [...Format.matchAll(/\$context\.([\w.]+)/g)].map(([, name]) => name);
+    assert.deepEqual(variables, [
+      "requestId",
+      "routeKey",
+      "status",
+      "responseLatency",
+      "integrationLatency",
+    ]);
+    JSON.parse(Format);
+  });
+});
+
+suite("the functions at the edge", () => {
+  for (const [id, source] of [
+    ["EdgeGate", "functions/edge-gate/gate.js"],
+    ["EdgeApi", "functions/edge-api/api.js"],
+  ]) {
+    test(`${source} is what the stack publishes, and small enough`, () => {
+      const { FunctionCode, FunctionConfig, AutoPublish } = site.resources[id].Properties;
+      assert.equal(FunctionCode, read(source), "`make fmt` renews the copy");
+      assert.ok(Buffer.byteLength(FunctionCode) <= 10 * 1024);
+      assert.equal(FunctionConfig.Runtime, "cloudfront-js-2.0");
+      assert.equal(AutoPublish, true);
+      assert.deepEqual(FunctionConfig.KeyValueStoreAssociations, [
+        { KeyValueStoreARN: { "Fn::GetAtt": ["EdgeStore", "Arn"] } },
+      ]);
+    });
+  }
+});
+
+suite("what stands in front", () => {
+  const other = { SiteAudience: "www.example.com" };
+  const SITE_ONLY = [
+    "Distribution",
+    "SiteBucket",
+    "SiteBucketPolicy",
+    "SiteAccess",
+    "SiteCache",
+    "SecurityHeaders",
+    "EdgeErrorsAlarm",
+  ];
+  const EDGE = ["EdgeStore", "EdgeGate", "EdgeApi"];
+  /** @param {ReturnType<typeof stack>} made */
+  const secretsOf = (made) =>
+    new Set(
+      made
+        .ofType("AWS::Lambda::Function")
+        .map(([, { Properties }]) =>
+          JSON.stringify(Properties.Environment.Variables.EDGE_SECRET_PARAMETER),
+        ),
+    );
+
+  test("the site of the stack: everything, and no domain that nobody asked for", () => {
+    for (const id of [...SITE_ONLY, ...EDGE]) assert.ok(site.resources[id], id);
+    for (const id of ["Certificate", "DomainRecords", "WebAcl", "AlarmTopic", "CodesTable"]) {
+      assert.ok(!site.resources[id], id);
+    }
+    assert.equal(distribution.Aliases, undefined);
+    assert.deepEqual(distribution.ViewerCertificate, { CloudFrontDefaultCertificate: true });
+    assert.deepEqual(site.outputs.SiteUrl.Value, {
+      "Fn::Sub": "https://${Distribution.DomainName}",
+    });
+  });
+
+  test("a distribution of one's own: the API, and the functions for its edge", () => {
+    const made = stack({ Front: "cloudfront", ...other });
+    for (const id of SITE_ONLY) assert.ok(!made.resources[id], id);
+    for (const id of EDGE) assert.ok(made.resources[id], id);
+    for (const name of ["EdgeGateArn", "EdgeApiArn", "KeyValueStoreArn", "ApiEndpoint"]) {
+      assert.ok(made.outputs[name], name);
+    }
+    assert.ok(!made.outputs.SiteUrl);
+  });
+
+  test("a proxy of one's own: the API, with the secret", () => {
+    const made = stack({ Front: "proxy", ...other });
+    for (const id of [...SITE_ONLY, ...EDGE]) assert.ok(!made.resources[id], id);
+    assert.equal(
+      secretsOf(made).size,
+      2,
+      "the functions behind the API want it, the scheduled one does not",
+    );
+  });
+
+  test("nothing: the API without the secret, which no browser could send", () => {
+    const made = stack({ Front: "none", CookieDomain: "example.com", ...other });
+    for (const id of [...SITE_ONLY, ...EDGE]) assert.ok(!made.resources[id], id);
+    assert.deepEqual(secretsOf(made), new Set(['""']));
+    const { Variables } = made.resources.VerifyAccessFunction.Properties.Environment;
+    assert.equal(String(Variables.TRUSTED_HOPS), "1");
+    assert.equal(Variables.COOKIE_DOMAIN, "example.com");
+    assert.doesNotMatch(JSON.stringify(made.ofType("AWS::IAM::Role")), /edge-secret/);
+  });
+
+  test("a domain of one's own: with the certificate that one has, or one that its zone vouches for", () => {
+    const zone = { HostedZoneId: "Z0123456789ABCDEFGHIJ" };
+    const [given, made, both] = [
+      stack({ ...other, CertificateArn: CERTIFICATE }),
+      stack({ ...other, ...zone }),
+      stack({ ...other, ...zone, CertificateArn: CERTIFICATE }),
+    ];
+    for (const { resources, outputs } of [given, made, both]) {
+      const config = resources.Distribution.Properties.DistributionConfig;
+      assert.deepEqual(config.Aliases, ["www.example.com"]);
+      assert.equal(config.ViewerCertificate.MinimumProtocolVersion, "TLSv1.2_2021");
+      assert.equal(config.ViewerCertificate.SslSupportMethod, "sni-only");
+      assert.deepEqual(outputs.SiteUrl.Value, { "Fn::Sub": "https://${SiteAudience}" });
+    }
+    const certificateOf = (/** @type {ReturnType<typeof stack>} */ { resources }) =>
+      resources.Distribution.Properties.DistributionConfig.ViewerCertificate.AcmCertificateArn;
+    assert.equal(certificateOf(given), CERTIFICATE);
+    assert.equal(certificateOf(both), CERTIFICATE);
+    assert.deepEqual(certificateOf(made), { Ref: "Certificate" });
+    assert.ok(!both.resources.Certificate && !given.resources.DomainRecords);
+    assert.equal(made.resources.Certificate.Properties.ValidationMethod, "DNS");
+    const types = both.resources.DomainRecords.Properties.RecordSets.map(
+      (/** @type {any} */ one) => one.Type,
+    );
+    assert.deepEqual(types, ["A", "AAAA"]);
+  });
+
+  test("the web ACL guards the distribution where it is asked for", () => {
+    const made = stack({ LimitPerAddress: "on" });
+    assert.deepEqual(made.resources.Distribution.Properties.DistributionConfig.WebACLId, {
+      "Fn::GetAtt": ["WebAcl", "Arn"],
+    });
+    assert.equal(distribution.WebACLId, undefined);
+    assert.ok(stack({ Front: "cloudfront", LimitPerAddress: "on", ...other }).outputs.WebAclArn);
+  });
+});
+
+suite("alarms", () => {
+  const made = stack({ AlarmEmail: "you@example.com" });
+  const alarms = made.ofType("AWS::CloudWatch::Alarm");
+
+  test("each is in the manual by the name of its description, and mails where a mail is asked for", () => {
+    const manual = read("docs/operating.md");
+    assert.equal(alarms.length, 6);
+    for (const [id, { Properties }] of alarms) {
+      assert.deepEqual(Properties.AlarmActions, [{ Ref: "AlarmTopic" }], id);
+      const [, heading] =
+        /docs\/operating\.md, "([^"]+)"\.$/.exec(Properties.AlarmDescription) ?? [];
+      assert.match(manual, new RegExp(`^### ${heading}$`, "m"), id);
+      assert.equal(Properties.TreatMissingData, "notBreaching", `${id}: a quiet site is not ill`);
+    }
+    for (const [id, { Properties }] of site.ofType("AWS::CloudWatch::Alarm")) {
+      assert.equal(Properties.AlarmActions, undefined, id);
+    }
+    assert.ok(!site.resources.AlarmTopic);
+  });
+
+  test("every function is watched", () => {
+    const ids = made.ofType("AWS::Lambda::Function").map(([id]) => id);
+    for (const alarm of ["ErrorsAlarm", "ThrottlesAlarm"]) {
+      const text = JSON.stringify(made.resources[alarm]);
+      for (const id of ids) assert.ok(text.includes(`{"Ref":"${id}"}`), `${alarm} ${id}`);
+    }
+    const { Metrics, Threshold } = made.resources.SlowAlarm.Properties;
+    const watched = ids.filter((id) => JSON.stringify(Metrics).includes(`{"Ref":"${id}"}`));
+    assert.deepEqual(
+      watched,
+      ids.filter((id) => id !== "RetentionFunction"),
+    );
+    for (const id of watched) {
+      const { Timeout } = made.resources[id].Properties;
+      assert.ok(Threshold < Timeout * 1000 && Threshold > Timeout * 700, id);
+    }
+  });
+
+  test("a failing NocoDB is counted by what the functions log of it", () => {
+    const filters = made.ofType("AWS::Logs::MetricFilter");
+    assert.deepEqual(filters.map(([, { Properties }]) => Properties.LogGroupName.Ref).sort(), [
+      "HeartbeatLog",
+      "VerifyAccessLog",
+    ]);
+    for (const [, { Properties }] of filters) {
+      assert.equal(Properties.FilterPattern, '{ $.level = "ERROR" && $.error = "NocoDB*" }');
+      const [{ MetricNamespace, MetricName }] = Properties.MetricTransformations;
+      const alarm = made.resources.NocoDbAlarm.Properties;
+      assert.deepEqual([alarm.Namespace, alarm.MetricName], [MetricNamespace, MetricName]);
+    }
+  });
+
+  test("the dashboard is JSON with and without the edge, and asks for fields that are logged", () => {
+    for (const front of ["site", "proxy"]) {
+      const { Dashboard } = stack({ Front: front, SiteAudience: "www.example.com" }).resources;
+      const [text, { Edge }] = Dashboard.Properties.DashboardBody["Fn::Sub"];
+      const body = text
+        .replace("${Edge}", Edge["Fn::Sub"] ?? Edge)
+        .replaceAll(/\$\{[\w:.]+\}/g, "x");
+      const { widgets } = JSON.parse(body);
+      assert.equal(widgets.length, front === "site" ? 7 : 6);
+      const { query } = widgets.find((/** @type {any} */ { type }) => type === "log").properties;
+      const [, events = ""] = /event in \[([^\]]+)\]/.exec(query) ?? [];
+      for (const [, event] of events.matchAll(/'([\w-]+)'/g)) {
+        assert.ok(read("shared/src/audit.rs").includes(`event = "${event}"`), event);
+      }
+    }
+  });
+});
+
+suite("checkers", () => {
+  test("cfn-lint finds nothing in the rendered template", () => {
+    assert.equal(
+      check("lambda", (file) => ["cfn-lint", "-t", file, "--regions", "us-east-1", "eu-central-1"]),
+      "",
+    );
+  });
+
+  test("checkov finds nothing but what is explained, and every explanation is needed", () => {
+    const config = join(import.meta.dirname, "checkov.yaml");
+    const options = (/** @type {string} */ file) => [
+      "-f",
+      file,
+      "--framework",
+      "cloudformation",
+      "--skip-download",
+      "-o",
+      "json",
+    ];
+    const failed = (/** @type {string} */ text) => [
+      ...new Set(
+        JSON.parse(text).results?.failed_checks.map((/** @type {any} */ one) => one.check_id),
+      ),
+    ];
+    const explained = [...read("tests/lambda/checkov.yaml").matchAll(/^ {2}- (CKV\w+)$/gm)].map(
+      ([, id]) => id,
+    );
+    const without = check("checkov", (file) => [...options(file), "--soft-fail"]);
+    assert.deepEqual(failed(without).sort(), explained.sort());
+    // It fails by its exit code.
+    check("checkov", (file) => [...options(file), "--config-file", config]);
+  });
+
+  test("the rendered template holds no secret and no key", () => {
+    assert.doesNotMatch(RENDERED, /[A-Za-z0-9+/]{43}=/);
+    const { resources } = site;
+    for (const [id, { Properties }] of Object.entries(resources)) {
+      for (const [name, value] of Object.entries(Properties?.Environment?.Variables ?? {})) {
+        if (/(TOKEN|KEYS|PASSCODE|SMTP_URL|SECRET)$/.test(name))
+          assert.fail(`${id} ${name} ${value}`);
+      }
+    }
+    assert.doesNotMatch(RENDERED, /resolve:(ssm|secretsmanager)/);
+  });
+});
+
+test("what would hurt to lose is not in the stack, and everything in it goes with it", () => {
+  for (const [id, { Type, DeletionPolicy }] of Object.entries(site.resources)) {
+    assert.notEqual(DeletionPolicy, "Retain", id);
+    if (/S3::Bucket$|LogGroup$|DynamoDB/.test(Type)) assert.equal(DeletionPolicy, "Delete", id);
+    assert.doesNotMatch(Type, /SSM::Parameter/, "secrets are not CloudFormation's to write");
+  }
+});
