@@ -24,7 +24,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tools: system packages" tools/system
 	$(step) "tools: npm packages" tools/node-modules
 	$(step) "tools: cargo-lambda, SAM and moto" tools/lambda true
-	$(step) "tools: checkov" tools/checkov --version >/dev/null
+	$(step) "tools: checkov" tools/checkov --version
 	$(step) "tools: NocoDB" tools/nocodb
 	$(step) "tools: Astro" tests/astro/install >/dev/null
 	$(step) "tools: cargo-deny" tools/cargo-deny --version
