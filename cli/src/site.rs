@@ -12,6 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use shared::app::App;
 use shared::gate::{self, Message, Verdict};
+use shared::origin;
 use shared::redirect::RedirectPath;
 use shared::site_path::SitePath;
 use shared::timestamp::Timestamp;
@@ -103,9 +104,11 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
             let message = reason.map(Message::Reason);
             found(&gate::address(&app.settings, back.as_ref(), message))
         }
-        Verdict::Refresh { ended: false } => found(&gate::refresh_address(back.as_ref())),
-        // The ending is recorded on the spot, which saves the visitor a round trip.
-        Verdict::Refresh { ended: true } => {
+        // The ending is recorded on the spot, which saves the visitor a round trip; except where the
+        // API takes only what shows a secret, which a proxy in front may add for the API alone.
+        Verdict::Refresh { ended: true }
+            if origin::came_through_the_site(&app.settings, request.headers()) =>
+        {
             let (mut parts, _) = request.into_parts();
             parts.method = Method::GET;
             parts.uri = Uri::try_from(gate::refresh_address(back.as_ref())).unwrap_or_default();
@@ -116,6 +119,7 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
             )
             .await
         }
+        Verdict::Refresh { .. } => found(&gate::refresh_address(back.as_ref())),
     };
     name_charset(&mut response);
     let headers = response.headers_mut();

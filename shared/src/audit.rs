@@ -2,7 +2,8 @@
 //! 16.3), with fields by fixed names.
 //!
 //! `event` is one of: `issued`, `renewed`, `ended`, `ended-everything`, `refused`, `denied`,
-//! `code-sent`, `code-verified`, `limited`, `cross-site`, `not-the-owner`, `erased`.
+//! `code-sent`, `code-verified`, `limited`, `cross-site`, `not-through-the-site`, `not-the-owner`,
+//! `erased`.
 //!
 //! `record` is the row's id: it joins the lines of one session and, for whoever may read the table,
 //! leads to the visitor. Nothing that identifies anybody stands in a line by itself: no email, no
@@ -79,6 +80,14 @@ pub fn limited(deed: &str, per: &str) {
 /// Another site's page tried to act in a visitor's name.
 pub fn cross_site(path: &str) {
     tracing::warn!(event = "cross-site", path, "cross-site request refused");
+}
+
+/// Somebody called the API around the site.
+pub fn not_through_the_site() {
+    tracing::warn!(
+        event = "not-through-the-site",
+        "refused: not through the site"
+    );
 }
 
 /// Somebody showed a wrong owner's token, or none.

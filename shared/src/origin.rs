@@ -1,5 +1,5 @@
 //! Where a request comes from: this site, the address bar, or another site that must not act in a
-//! visitor's name.
+//! visitor's name; and whether it came through the site at all.
 //!
 //! Forms must work without JavaScript, so the defence is Fetch Metadata with `Origin` as its
 //! fallback (OWASP CSRF cheat sheet; ASVS 5.0 3.5.1), and cookies that are `SameSite=Lax`.
@@ -10,6 +10,26 @@ use url::Url;
 
 use crate::settings::Settings;
 use crate::web::{Problem, Request, Response};
+
+/// What shows that the edge, or a proxy in front, passed a request on.
+const EDGE_HEADER: &str = "x-lastseen-edge";
+
+/// Whether a request shows one of the `EDGE_SECRET`s, where there are any. Who calls the API at its
+/// own address comes around the gate's limits, and can write any `X-Forwarded-For`.
+///
+/// The header is there once: the edge overwrites what a client sent.
+#[must_use]
+pub fn came_through_the_site(settings: &Settings, headers: &HeaderMap) -> bool {
+    let secrets = &settings.edge_secrets;
+    let mut shown = headers.get_all(EDGE_HEADER).iter();
+    match (shown.next(), shown.next()) {
+        _ if secrets.is_empty() => true,
+        (Some(shown), None) => shown
+            .to_str()
+            .is_ok_and(|shown| secrets.iter().any(|secret| secret.matches(shown))),
+        _ => false,
+    }
+}
 
 /// Whether `ALLOWED_ORIGINS` names this origin.
 #[must_use]

@@ -1,8 +1,6 @@
 //! Settings: environment variables, the same for every way of running. A bad or contradictory one
 //! stops the program at start with one line that names it.
 
-use url::Url;
-
 use crate::cookies::CookiePolicy;
 use crate::email::EmailRules;
 use crate::redirect::RedirectPath;
@@ -14,6 +12,7 @@ mod codes;
 mod secret;
 mod store;
 mod variables;
+mod web;
 
 pub use codes::{CodeSettings, SmtpUrl};
 pub use secret::Secret;
@@ -40,12 +39,13 @@ const MAX_CONSENT_VERSION_LENGTH: usize = 64;
 
 /// Secrets that may be kept in SSM, as the variable that names the parameter and the one it stands
 /// for. On AWS they are resolved before settings are read.
-pub(crate) const SECRETS: [(&str, &str); 5] = [
+pub(crate) const SECRETS: [(&str, &str); 6] = [
     ("SESSION_KEYS_PARAMETER", "SESSION_KEYS"),
     ("NOCODB_API_TOKEN_PARAMETER", "NOCODB_API_TOKEN"),
     ("ACCESS_PASSCODE_PARAMETER", "ACCESS_PASSCODE"),
     ("ADMIN_TOKEN_PARAMETER", "ADMIN_TOKEN"),
     ("SMTP_URL_PARAMETER", "SMTP_URL"),
+    ("EDGE_SECRET_PARAMETER", "EDGE_SECRET"),
 ];
 
 /// A setting is missing, wrong, or contradicts another.
@@ -121,6 +121,9 @@ pub struct Settings {
     pub everywhere_on: EverywhereOn,
     /// `ALLOWED_ORIGINS`: other origins whose pages may call the API.
     pub allowed_origins: Vec<String>,
+    /// `EDGE_SECRET`: what shows that a request came through the site; any of them does. Without
+    /// one, every way here is as good.
+    pub edge_secrets: Vec<Secret>,
     /// `COOKIE_SECURE`.
     pub cookies: CookiePolicy,
     /// `VERIFY_EMAIL` and what belongs to it; `None` where codes are off.
@@ -190,7 +193,8 @@ impl Settings {
             fresh_seconds: variables.seconds("FRESH_SECONDS", 60)?,
             secrets_max_age: variables.seconds("SECRETS_MAX_AGE_SECONDS", 300)?,
             everywhere_on: everywhere_on(variables)?,
-            allowed_origins: allowed_origins(variables)?,
+            allowed_origins: web::allowed_origins(variables)?,
+            edge_secrets: web::edge_secrets(variables)?,
             cookies: CookiePolicy {
                 secure: variables.flag("COOKIE_SECURE", true)?,
             },
@@ -425,27 +429,6 @@ fn everywhere_on(variables: &Variables) -> Result<EverywhereOn, SettingError> {
         }
     }
     Ok(on)
-}
-
-fn allowed_origins(variables: &Variables) -> Result<Vec<String>, SettingError> {
-    const NAME: &str = "ALLOWED_ORIGINS";
-    variables
-        .list(NAME, "")
-        .into_iter()
-        .map(|text| {
-            let origin = Url::parse(&text)
-                .ok()
-                .map(|url| url.origin().ascii_serialization())
-                .filter(|origin| origin != "null");
-            match origin {
-                Some(origin) if origin == text.trim_end_matches('/') => Ok(origin),
-                _ => Err(wrong(
-                    NAME,
-                    format!("`{text}` is not an origin, such as https://www.example.com"),
-                )),
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

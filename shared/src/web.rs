@@ -26,19 +26,23 @@ pub type Request = http::Request<Bytes>;
 /// A response whose body is whole.
 pub type Response = http::Response<Bytes>;
 
-/// Runs a handler between what comes before and after all of them: CORS, the cross-site check, and
-/// the headers that every answer carries.
+/// Runs a handler between what comes before and after all of them: the way the request took, CORS,
+/// the cross-site check, and the headers that every answer carries.
 pub async fn serve(
     settings: &Settings,
     request: Request,
     handler: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
+    let is_through = origin::came_through_the_site(settings, request.headers());
     let origin = request
         .headers()
         .get(ORIGIN)
-        .filter(|origin| origin::is_allowed(settings, origin))
+        .filter(|origin| is_through && origin::is_allowed(settings, origin))
         .cloned();
-    let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
+    let mut response = if !is_through {
+        audit::not_through_the_site();
+        not_through_the_site()
+    } else if request.method() == Method::OPTIONS && origin.is_some() {
         preflight()
     } else if let Err(refused) = origin::check(settings, &request) {
         audit::cross_site(request.uri().path());
@@ -80,6 +84,16 @@ pub fn protect(headers: &mut HeaderMap, is_https: bool) {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
+}
+
+/// `403`: the call did not come by way of the site.
+fn not_through_the_site() -> Response {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "not-through-the-site",
+        "call the API at the site's own address",
+    )
+    .into_response()
 }
 
 fn preflight() -> Response {

@@ -136,6 +136,7 @@ fn parameters(variables: &Variables) -> Vec<Finding> {
         "ACCESS_PASSCODE",
         "ADMIN_TOKEN",
         "SMTP_URL",
+        "EDGE_SECRET",
     ]
     .iter()
     .copied()

@@ -42,6 +42,7 @@ fn the_defaults_are_those_of_the_documentation() {
     );
     assert!(settings.cookies.secure);
     assert!(settings.allowed_origins.is_empty() && settings.passcode.is_none());
+    assert!(settings.edge_secrets.is_empty());
     assert!(settings.codes.is_none() && settings.flood_limits);
     assert_eq!(settings.trusted_hops, 1);
 }
@@ -124,6 +125,13 @@ fn a_bad_setting_is_named() {
         ("TRUSTED_HOPS", "-1"),
         ("ACCESS_PASSCODE_PARAMETER", "/site/passcode"),
         ("SMTP_URL_PARAMETER", "/site/smtp-url"),
+        ("EDGE_SECRET_PARAMETER", "/site/edge-secret"),
+        ("EDGE_SECRET", "short"),
+        ("EDGE_SECRET", "thirty-two characters and a space"),
+        ("EDGE_SECRET", ","),
+        ("EDGE_SECRET", "a-secret-of-the-edge-32-characters,"),
+        ("EDGE_SECRET", ",a-secret-of-the-edge-32-characters"),
+        ("EDGE_SECRET", "a-secret-of-the-edge-32-characters,short"),
     ] {
         let error = read(&[(name, value)]).unwrap_err();
         assert_eq!(error.name, name, "{name}={value}: {error}");
@@ -195,6 +203,35 @@ fn without_a_token_nobody_is_the_owner() {
         assert!(!settings.is_admin_token(given), "{given}");
         assert!(!read(&[]).unwrap().is_admin_token(given), "{given}");
     }
+}
+
+#[test]
+fn each_edge_secret_is_one_that_may_be_shown() {
+    let (first, second) = ("1".repeat(32), "2".repeat(32));
+    let settings = read(&[("EDGE_SECRET", &format!(" {first} ,{second}\n"))]).unwrap();
+    let matches = |given: &str| {
+        let secrets = settings.edge_secrets.iter();
+        secrets.filter(|secret| secret.matches(given)).count()
+    };
+    assert_eq!((matches(&first), matches(&second), matches("")), (1, 1, 0));
+    assert!(!format!("{settings:?}").contains(&first));
+    assert!(
+        read(&[("EDGE_SECRET", "")])
+            .unwrap()
+            .edge_secrets
+            .is_empty()
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_edge_secret_is_said_without_it() {
+    let given = format!("{},hunter2", "1".repeat(32));
+    let error = read(&[("EDGE_SECRET", &given)]).unwrap_err().to_string();
+    assert!(error.starts_with("EDGE_SECRET: secret 2 "), "{error}");
+    assert!(
+        !error.contains("hunter2") && !error.contains("111"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -160,6 +160,23 @@ async fn each_security_event_is_one_line() {
 }
 
 #[tokio::test]
+async fn a_call_around_the_site_is_one_line_without_what_it_showed() {
+    let (log, _guard) = Log::start();
+    let site = Site::new(&[("EDGE_SECRET", TOKEN)]);
+    let guess = [
+        ("x-lastseen-edge", "a-guess"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    let path = "/api/logout?ann@example.com";
+    site.browser().send("POST", path, &guess, "", START).await;
+    assert_eq!(log.lines().len(), 1);
+    for secret in ["a-guess", TOKEN, "ann@"] {
+        assert!(!log.text().contains(secret), "{secret} in {}", log.text());
+    }
+    assert_eq!(log.events(), ["not-through-the-site"]);
+}
+
+#[tokio::test]
 async fn too_many_requests_are_told_by_what_was_done() {
     let (log, _guard) = Log::start();
     let site = Site::new(&[("FLOOD_LIMITS", "on")]);
