@@ -18,12 +18,16 @@ const GRACE_SECONDS: u64 = 86_400;
 /// Keeps scripts from reading it.
 const HTTP_ONLY: &str = "; HttpOnly";
 
-/// How the session cookie is named and guarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the cookies are named and guarded, and who sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookiePolicy {
     /// `COOKIE_SECURE`: false only over plain http on a laptop, where browsers refuse `Secure`
     /// cookies and the `__Host-` prefix.
     pub secure: bool,
+    /// `COOKIE_DOMAIN`: whose hosts' pages see that there is a session, where they are on another
+    /// host than the API. It is for `session_record_id` alone: what the server trusts stays with the
+    /// host that set it (and the `__Host-` prefix allows no other).
+    pub domain: Option<String>,
 }
 
 /// The cookies cannot be written: the claims cannot be signed, or do not fit a header.
@@ -40,7 +44,7 @@ pub enum CookieError {
 impl CookiePolicy {
     /// `__Host-lastseen`, or `lastseen` over plain http.
     #[must_use]
-    pub const fn session_cookie(self) -> &'static str {
+    pub const fn session_cookie(&self) -> &'static str {
         if self.secure {
             "__Host-lastseen"
         } else {
@@ -50,7 +54,7 @@ impl CookiePolicy {
 
     /// `__Host-lastseen-code`, or `lastseen-code` over plain http.
     #[must_use]
-    pub const fn code_cookie(self) -> &'static str {
+    pub const fn code_cookie(&self) -> &'static str {
         if self.secure {
             "__Host-lastseen-code"
         } else {
@@ -63,7 +67,7 @@ impl CookiePolicy {
     /// # Errors
     /// [`CookieError`].
     pub fn write(
-        self,
+        &self,
         claims: &Claims,
         keys: &Keys,
         now: Timestamp,
@@ -74,7 +78,7 @@ impl CookiePolicy {
 
     /// The two `Set-Cookie` values that delete both.
     #[must_use]
-    pub fn clear(self) -> [HeaderValue; 2] {
+    pub fn clear(&self) -> [HeaderValue; 2] {
         // Empty values and a constant fit any header, so there is nothing that could fail.
         self.spell("", "", 0)
             .unwrap_or_else(|_| [HeaderValue::from_static(""), HeaderValue::from_static("")])
@@ -84,19 +88,23 @@ impl CookiePolicy {
     ///
     /// # Errors
     /// Where the sealed challenge does not fit a header; ours always do.
-    pub fn write_code(self, sealed: &str, max_age: u64) -> Result<HeaderValue, InvalidHeaderValue> {
+    pub fn write_code(
+        &self,
+        sealed: &str,
+        max_age: u64,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
         self.spell_one(self.code_cookie(), sealed, max_age, HTTP_ONLY)
     }
 
     /// The `Set-Cookie` value that deletes it.
     #[must_use]
-    pub fn clear_code(self) -> HeaderValue {
+    pub fn clear_code(&self) -> HeaderValue {
         self.write_code("", 0)
             .unwrap_or(HeaderValue::from_static(""))
     }
 
     fn spell(
-        self,
+        &self,
         token: &str,
         record: &str,
         max_age: u64,
@@ -106,27 +114,31 @@ impl CookiePolicy {
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
             .collect();
+        let domain = self
+            .domain
+            .as_ref()
+            .map(|domain| format!("; Domain={domain}"));
         Ok([
             self.spell_one(self.session_cookie(), token, max_age, HTTP_ONLY)?,
-            self.spell_one(RECORD_COOKIE, &record, max_age, "")?,
+            self.spell_one(RECORD_COOKIE, &record, max_age, &domain.unwrap_or_default())?,
         ])
     }
 
     fn spell_one(
-        self,
+        &self,
         name: &str,
         value: &str,
         max_age: u64,
-        http_only: &str,
+        whose: &str,
     ) -> Result<HeaderValue, InvalidHeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
         HeaderValue::try_from(format!(
-            "{name}={value}; Path=/; Max-Age={max_age}{http_only}; SameSite=Lax{secure}"
+            "{name}={value}; Path=/; Max-Age={max_age}{whose}; SameSite=Lax{secure}"
         ))
     }
 
     /// What the request's code cookie holds; several come about as in [`read`](Self::read).
-    pub fn codes(self, headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    pub fn codes<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
         values(headers, self.code_cookie())
     }
 
@@ -135,7 +147,7 @@ impl CookiePolicy {
     /// Several cookies of the name cannot come about under the `__Host-` prefix; without it,
     /// another application on the same laptop may have set one. The first that verifies counts.
     #[must_use]
-    pub fn read(self, headers: &HeaderMap, keys: &Keys, audience: &str) -> Presented {
+    pub fn read(&self, headers: &HeaderMap, keys: &Keys, audience: &str) -> Presented {
         let mut presented = Presented::Missing;
         for value in values(headers, self.session_cookie()) {
             match keys.verify(value, audience) {
@@ -180,8 +192,14 @@ mod tests {
     use super::*;
     use crate::session::{Limits, RecordId};
 
-    const SECURE: CookiePolicy = CookiePolicy { secure: true };
-    const PLAIN: CookiePolicy = CookiePolicy { secure: false };
+    const SECURE: CookiePolicy = CookiePolicy {
+        secure: true,
+        domain: None,
+    };
+    const PLAIN: CookiePolicy = CookiePolicy {
+        secure: false,
+        domain: None,
+    };
     const START: Timestamp = Timestamp::from_unix(1_000_000);
 
     fn keys() -> Keys {
@@ -244,6 +262,30 @@ mod tests {
             record,
             "session_record_id=; Path=/; Max-Age=0; SameSite=Lax; Secure"
         );
+    }
+
+    #[test]
+    fn only_what_nobody_trusts_is_for_the_whole_domain() {
+        for (secure, ending) in [(true, "; SameSite=Lax; Secure"), (false, "; SameSite=Lax")] {
+            let domain = Some("example.test".to_owned());
+            let policy = CookiePolicy { secure, domain };
+            let [session, record] = policy.write(&claims(), &keys(), START).unwrap();
+            assert_eq!(
+                record,
+                format!(
+                    "session_record_id=42; Path=/; Max-Age=172800; Domain=example.test{ending}"
+                )
+            );
+            let [cleared_session, cleared] = policy.clear();
+            assert_eq!(
+                cleared,
+                format!("session_record_id=; Path=/; Max-Age=0; Domain=example.test{ending}")
+            );
+            let code = policy.write_code("sealed", 600).unwrap();
+            for cookie in [session, cleared_session, code, policy.clear_code()] {
+                assert!(!cookie.to_str().unwrap().contains("Domain"), "{cookie:?}");
+            }
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub struct Settings {
     /// `EDGE_SECRET`: what shows that a request came through the site; any of them does. Without
     /// one, every way here is as good.
     pub edge_secrets: Vec<Secret>,
-    /// `COOKIE_SECURE`.
+    /// `COOKIE_SECURE` and `COOKIE_DOMAIN`.
     pub cookies: CookiePolicy,
     /// `VERIFY_EMAIL` and what belongs to it; `None` where codes are off.
     pub codes: Option<CodeSettings>,
@@ -174,11 +174,12 @@ impl Settings {
         }
         let codes = CodeSettings::read(variables)?;
         let flood_limits = flood_limits(variables, codes.is_some())?;
+        let audience = audience(variables)?;
+        let allowed_origins = web::allowed_origins(variables)?;
         let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");
         Ok(Self {
             store: StoreSettings::read(variables)?,
             keys: keys(variables)?,
-            audience: audience(variables)?,
             protected: ProtectedPaths::new(&prefixes, gate_path)
                 .map_err(|problem| wrong("PROTECTED_PREFIXES", problem))?,
             gate,
@@ -193,11 +194,13 @@ impl Settings {
             fresh_seconds: variables.seconds("FRESH_SECONDS", 60)?,
             secrets_max_age: variables.seconds("SECRETS_MAX_AGE_SECONDS", 300)?,
             everywhere_on: everywhere_on(variables)?,
-            allowed_origins: web::allowed_origins(variables)?,
             edge_secrets: web::edge_secrets(variables)?,
             cookies: CookiePolicy {
                 secure: variables.flag("COOKIE_SECURE", true)?,
+                domain: web::cookie_domain(variables, &audience, &allowed_origins)?,
             },
+            audience,
+            allowed_origins,
             codes,
             flood_limits,
             trusted_hops: variables.parse("TRUSTED_HOPS", 1, "a number of proxies")?,

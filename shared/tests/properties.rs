@@ -18,7 +18,10 @@ use shared::token::{Claims, Keys};
 use url::Url;
 
 const SITE: &str = "https://www.example.com/portfolio/";
-const COOKIES: CookiePolicy = CookiePolicy { secure: true };
+const COOKIES: CookiePolicy = CookiePolicy {
+    secure: true,
+    domain: None,
+};
 
 fn keys() -> Keys {
     Keys::parse("a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap()

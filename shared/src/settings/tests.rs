@@ -40,7 +40,7 @@ fn the_defaults_are_those_of_the_documentation() {
             idle: false
         }
     );
-    assert!(settings.cookies.secure);
+    assert!(settings.cookies.secure && settings.cookies.domain.is_none());
     assert!(settings.allowed_origins.is_empty() && settings.passcode.is_none());
     assert!(settings.edge_secrets.is_empty());
     assert!(settings.codes.is_none() && settings.flood_limits);
@@ -232,6 +232,60 @@ fn what_is_wrong_with_an_edge_secret_is_said_without_it() {
         !error.contains("hunter2") && !error.contains("111"),
         "{error}"
     );
+}
+
+#[test]
+fn a_cookie_domain_holds_the_site_and_an_origin_that_may_call() {
+    let domain = |domain: &str, audience: &str, origins: &str| {
+        let given = [
+            ("COOKIE_DOMAIN", domain),
+            ("SITE_AUDIENCE", audience),
+            ("ALLOWED_ORIGINS", origins),
+        ];
+        read(&given).map(|settings| settings.cookies.domain)
+    };
+    let (audience, origins) = ("api.example.test", "https://www.example.test");
+    for given in ["example.test", ".example.test", "Example.TEST"] {
+        let kept = domain(given, audience, origins).unwrap();
+        assert_eq!(kept.as_deref(), Some("example.test"));
+    }
+    assert_eq!(domain("", "localhost", "").unwrap(), None);
+    for (audience, origins) in [
+        ("example.test", origins),
+        ("www.example.test:8443", "http://example.test:81"),
+        (audience, "https://other.test,https://www.example.test"),
+    ] {
+        assert!(domain("example.test", audience, origins).is_ok());
+    }
+    for (given, audience, origins, problem) in [
+        ("test", audience, origins, "is not a domain"),
+        ("localhost", "localhost", origins, "is not a domain"),
+        ("127.0.0.1", "127.0.0.1", origins, "is not a domain"),
+        ("[::1]", audience, origins, "is not a domain"),
+        ("..example.test", audience, origins, "is not a domain"),
+        ("example.test.", audience, origins, "is not a domain"),
+        ("a..example.test", audience, origins, "is not a domain"),
+        ("-a.example.test", audience, origins, "is not a domain"),
+        ("*.example.test", audience, origins, "is not a domain"),
+        ("example.test; Secure", audience, origins, "is not a domain"),
+        ("https://example.test", audience, origins, "is not a domain"),
+        ("example.test/", audience, origins, "is not a domain"),
+        ("example.test", "localhost", origins, "SITE_AUDIENCE"),
+        ("example.test", "notexample.test", origins, "SITE_AUDIENCE"),
+        ("www.example.test", audience, origins, "SITE_AUDIENCE"),
+        ("example.test", audience, "", "ALLOWED_ORIGINS"),
+        (
+            "example.test",
+            audience,
+            "https://example.com",
+            "ALLOWED_ORIGINS",
+        ),
+    ] {
+        let error = domain(given, audience, origins).unwrap_err();
+        assert_eq!(error.name, "COOKIE_DOMAIN", "{given}: {error}");
+        assert!(error.problem.contains(problem), "{given}: {error}");
+        assert_eq!(error.to_string().lines().count(), 1);
+    }
 }
 
 #[test]

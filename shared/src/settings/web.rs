@@ -1,6 +1,6 @@
 //! Who may call the API, and by which way.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::{Secret, SettingError, Variables, wrong};
 
@@ -27,6 +27,69 @@ pub(super) fn allowed_origins(variables: &Variables) -> Result<Vec<String>, Sett
             }
         })
         .collect()
+}
+
+/// `COOKIE_DOMAIN`: the domain of the site and the API, where they are on different hosts of it.
+///
+/// A browser drops a cookie for another domain than the host's that sets it, without a word; so what
+/// can be known of that is held against the other settings.
+pub(super) fn cookie_domain(
+    variables: &Variables,
+    audience: &str,
+    allowed_origins: &[String],
+) -> Result<Option<String>, SettingError> {
+    const NAME: &str = "COOKIE_DOMAIN";
+    let Some(given) = variables.get(NAME) else {
+        return Ok(None);
+    };
+    let Some(domain) = domain(given.strip_prefix('.').unwrap_or(given)) else {
+        return Err(wrong(
+            NAME,
+            format!("`{given}` is not a domain of several hosts, such as example.com"),
+        ));
+    };
+    let site = audience.split(':').next().unwrap_or_default();
+    if !is_within(site, &domain) {
+        return Err(wrong(
+            NAME,
+            format!(
+                "SITE_AUDIENCE {audience} is no host of {domain}; set one to fit the other, or unset COOKIE_DOMAIN"
+            ),
+        ));
+    }
+    let mut hosts = allowed_origins
+        .iter()
+        .filter_map(|origin| Url::parse(origin).ok()?.host_str().map(str::to_owned));
+    if !hosts.any(|host| is_within(&host, &domain)) {
+        return Err(wrong(
+            NAME,
+            format!(
+                "is for pages on another host than the API's, and ALLOWED_ORIGINS names no host of {domain}; name their origin there, or unset COOKIE_DOMAIN"
+            ),
+        ));
+    }
+    Ok(Some(domain))
+}
+
+/// A name that browsers take for a domain with hosts below it. Which ones are public suffixes, such
+/// as co.uk, they alone know.
+fn domain(text: &str) -> Option<String> {
+    let Ok(Host::Domain(domain)) = Host::parse(text) else {
+        return None;
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    (domain.contains('.') && domain.len() <= 253 && domain.split('.').all(is_label))
+        .then_some(domain)
+}
+
+fn is_within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// `EDGE_SECRET`: one, or several while one replaces another.
