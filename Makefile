@@ -9,6 +9,7 @@ TSC := tests/node_modules/.bin/tsc
 # A file of tests takes two minutes at most; what hangs is ended, and says so.
 NODE_TEST := node --test --test-timeout=600000 --test-force-exit --test-reporter=$(if $(MAKE_TERMOUT),spec,tap)
 step := @tools/step
+ARCHITECTURE := arm64
 
 help: ## what there is to do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s %s\n", $$1, $$2 }'
@@ -47,6 +48,9 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
 	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
+	$(step) "build: the functions as shipped, for arm64" tools/functions arm64
+	$(step) "build: the functions as shipped, for x86_64" tools/functions x86_64
+	$(step) "tests: one scenario, the same answers from serve, watch and what is shipped" tests/nocodb/with-server $(NODE_TEST) tests/scenario/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 	$(step) "tests: attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/attacks/watch.test.mjs
 	@cat target/logs/unchecked 2>/dev/null || true
@@ -67,9 +71,9 @@ fuzz: ## half an hour of any input at all, for what reads what anybody sends
 	$(step) "properties, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --workspace --all-features --quiet --test properties
 	$(step) "fuzz targets, 7 minutes each" tools/fuzz 420
 
-build: ## the functions as Lambda takes them, in target/lambda
-	$(step) "tools: cargo-lambda" tools/lambda true
-	$(step) "build: functions for arm64" tools/functions
+build: ## the functions as Lambda takes them, in target/sam/arm64 (ARCHITECTURE=x86_64: for that)
+	$(step) "tools: cargo-lambda and SAM" tools/lambda true
+	$(step) "build: functions for $(ARCHITECTURE)" tools/functions $(ARCHITECTURE)
 
 fmt: ## formats Rust, JavaScript and CSS
 	$(step) "tools: npm packages" tools/node-modules

@@ -16,10 +16,10 @@ use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use shared::app::App;
-use shared::body::{BodyError, MAX_BODY_BYTES};
+use shared::body::MAX_BODY_BYTES;
 use shared::settings::{StoreSettings, Variables};
 use shared::timestamp::Timestamp;
-use shared::web::{self, Problem};
+use shared::web;
 use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
@@ -178,16 +178,16 @@ pub(crate) async fn answer<Answer: Future<Output = web::Response>>(
     request: Request,
     handler: impl FnOnce(App, web::Request, Timestamp) -> Answer,
 ) -> Response {
+    /// Stands for whatever is not read to its end: too large by its length, which is all that
+    /// anybody looks at. When that matters is the handler's to say, as on Lambda.
+    const TOO_LARGE: Bytes = Bytes::from_static(&[0; MAX_BODY_BYTES + 1]);
+
     let (parts, body) = request.into_parts();
-    let response = if let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await {
-        let request = web::Request::from_parts(parts, body);
-        handler(app, request, Timestamp::now()).await
-    } else {
-        let too_large = async |_| Problem::from(BodyError::TooLarge).into_response();
-        let request = web::Request::from_parts(parts, Bytes::new());
-        web::serve(&app.settings, request, too_large).await
-    };
-    response.map(Body::from)
+    let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or(TOO_LARGE);
+    let request = web::Request::from_parts(parts, body);
+    handler(app, request, Timestamp::now())
+        .await
+        .map(Body::from)
 }
 
 /// An API path that is none answers programs, and not with the site's page.

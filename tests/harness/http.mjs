@@ -54,7 +54,11 @@ export function send(site, path, call = {}) {
           headers: response.headers,
           body: content,
           text,
-          json: /json/.test(response.headers["content-type"] ?? "") ? readJson(text) : undefined,
+          // An answer to HEAD tells the type of a body that it does not have.
+          json:
+            text !== "" && /json/.test(response.headers["content-type"] ?? "")
+              ? readJson(text)
+              : undefined,
           cookies: (response.headers["set-cookie"] ?? []).map(readSetCookie),
         });
       });

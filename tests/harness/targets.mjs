@@ -1,4 +1,6 @@
 /** Everything that serves the API, each beside the owner's view of its store. */
+import { command as bootstrapCommand } from "../lambda/bootstraps.mjs";
+import { Gateway } from "../lambda/gateway.mjs";
 import { NocoTable } from "./nocodb.mjs";
 import { ADMIN_TOKEN } from "./owner.mjs";
 import { environment } from "./process.mjs";
@@ -23,6 +25,20 @@ export async function serveOnNocodb(settings) {
 export async function watchOnNocodb(settings) {
   const table = await NocoTable.create();
   return onNocodb(await Watch.start({ ADMIN_TOKEN, ...table.settings, ...settings }), table);
+}
+
+/**
+ * The functions as `sam build` made them to be shipped, behind what API Gateway does, with a table in NocoDB.
+ *
+ * @param {import("../lambda/bootstraps.mjs").Architecture} architecture
+ * @param {NodeJS.ProcessEnv} [settings]
+ */
+export async function builtOnNocodb(architecture, settings) {
+  const table = await NocoTable.create();
+  const gateway = await Gateway.start({ ADMIN_TOKEN, ...table.settings, ...settings }, (name) =>
+    bootstrapCommand(architecture, name),
+  );
+  return onNocodb(gateway, table);
 }
 
 /**

@@ -6,7 +6,8 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { environment, Running, root } from "../harness/process.mjs";
 
-const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+/** Where cargo builds. */
+export const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
 
 /** What a role would give the sandbox; emulators take anything. */
 export const CREDENTIALS = {
@@ -21,7 +22,7 @@ export const CREDENTIALS = {
  *
  * @param {string} path
  * @param {{ method?: string, headers?: Record<string, string>, query?: string, cookies?: string[],
- *   body?: string | Buffer, form?: Record<string, string> }} [call]
+ *   body?: string | Buffer, form?: Record<string, string>, routeKey?: string }} [call]
  */
 export function event(path, call = {}) {
   /** @type {Record<string, string>} */
@@ -30,9 +31,10 @@ export function event(path, call = {}) {
   if (form) headers["content-type"] = "application/x-www-form-urlencoded";
   const body = form ?? call.body;
   const method = call.method ?? (body === undefined ? "GET" : "POST");
+  const routeKey = call.routeKey ?? `ANY ${path}`;
   return {
     version: "2.0",
-    routeKey: `ANY ${path}`,
+    routeKey,
     rawPath: path,
     rawQueryString: call.query ?? "",
     cookies: call.cookies,
@@ -44,7 +46,7 @@ export function event(path, call = {}) {
       domainPrefix: "api",
       http: { method, path, protocol: "HTTP/1.1", sourceIp: "192.0.2.1", userAgent: "test" },
       requestId: crypto.randomUUID(),
-      routeKey: `ANY ${path}`,
+      routeKey,
       stage: "$default",
       time: "01/Jan/2026:00:00:00 +0000",
       timeEpoch: 1_767_225_600_000,
@@ -78,14 +80,15 @@ export class Sandbox {
   /**
    * @param {string} name of the function
    * @param {NodeJS.ProcessEnv} settings
+   * @param {string[]} [command] what runs it; else the binary that `cargo build` made
    */
-  static async start(name, settings) {
+  static async start(name, settings, [command, ...args] = [join(target, "debug", name)]) {
     /** @type {Sandbox} */
     let sandbox;
     const server = createServer((request, response) => sandbox.#serve(request, response));
     await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
     const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-    const running = new Running(join(target, "debug", name), [], {
+    const running = new Running(command ?? name, args, {
       env: environment({
         ...CREDENTIALS,
         AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
