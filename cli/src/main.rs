@@ -14,6 +14,7 @@ mod connections;
 mod defaults;
 mod doctor;
 mod duration;
+mod files;
 mod keys;
 mod serve;
 mod sessions;
@@ -45,6 +46,8 @@ enum Command {
     Doctor,
     /// Show the visits, with how long each took and the total
     Sessions(sessions::Arguments),
+    /// List the files of the site in STATIC_DIR, with the headers that each is served with, as JSON
+    Files,
     /// Make the keys that sign sessions
     #[command(subcommand)]
     Keys(keys::Command),
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Setup(arguments) => setup::run(&variables, &arguments).await,
         Command::Doctor => doctor::run(&variables).await,
         Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
+        Command::Files => files::run(&variables).await,
         Command::Keys(command) => keys::run(&variables, &command),
     };
     match result {

@@ -14,6 +14,7 @@ use shared::app::App;
 use shared::gate::{self, Message, Verdict};
 use shared::origin;
 use shared::redirect::RedirectPath;
+use shared::settings::Settings;
 use shared::site_path::SitePath;
 use shared::timestamp::Timestamp;
 use shared::web;
@@ -67,6 +68,35 @@ impl Site {
             Err(never) => match never {},
         }
     }
+
+    /// How the file of this name (its path within the folder) is served to who may see it; `None` where
+    /// no address leads to it.
+    pub(crate) async fn serves(&self, settings: &Settings, name: &str) -> Option<Served> {
+        let path = SitePath::of_file(name)?;
+        let request = Request::head("/").body(Body::empty()).ok()?;
+        let mut response = self.file(Some(&path), request).await;
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        name_charset(&mut response);
+        let content_type = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+        Some(Served {
+            content_type: content_type.to_owned(),
+            cache_control: cache_control(!settings.protected.contain(&path)),
+        })
+    }
+}
+
+/// What a file is served with.
+pub(crate) struct Served {
+    pub(crate) content_type: String,
+    pub(crate) cache_control: &'static str,
+}
+
+/// What is protected, and the way there, must leave no copy behind; the rest is checked for changes
+/// on every use.
+fn cache_control(is_open: bool) -> &'static str {
+    if is_open { "no-cache" } else { "no-store" }
 }
 
 /// Files such as `.git/config` and `.env` lie in many a site's folder and belong to nobody outside.
@@ -127,11 +157,11 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(CONTENT_POLICY),
     );
-    // What is protected, and the way there, must leave no copy behind; the rest is checked for
-    // changes on every use.
     let is_open = verdict == Verdict::Pass { protected: false };
-    let cache = if is_open { "no-cache" } else { "no-store" };
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static(cache_control(is_open)),
+    );
     response
 }
 

@@ -48,6 +48,14 @@ impl SitePath {
         Some(Self(path))
     }
 
+    /// The path of a file, by its name within the site's folder. `None` where no request leads to that
+    /// name: what its escapes or its spelling mean is something else.
+    #[must_use]
+    pub fn of_file(name: &str) -> Option<Self> {
+        let path = Self(format!("/{name}"));
+        (Self::normalise(&path.to_url_path()).as_ref() == Some(&path)).then_some(path)
+    }
+
     /// The path, decoded.
     #[must_use]
     pub fn as_str(&self) -> &str {
