@@ -1,7 +1,7 @@
 /** What template.yaml promises, read the way SAM reads it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { root } from "../harness/process.mjs";
@@ -239,7 +239,10 @@ test("every log is JSON and is deleted one day", () => {
 });
 
 test("the stack offers the settings that this version acts on, and no others", () => {
-  const source = ["settings.rs", "settings/codes.rs", "settings/store.rs"]
+  const parts = readdirSync(join(root, "shared/src/settings")).filter(
+    (file) => file !== "tests.rs",
+  );
+  const source = ["settings.rs", ...parts.map((file) => `settings/${file}`)]
     .map((file) => read(`shared/src/${file}`))
     .join("\n");
   const [, refused = ""] = /NOT_YET: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
@@ -263,6 +266,19 @@ test("the stack offers the settings that this version acts on, and no others", (
     .flatMap(([, resource]) => Object.keys(variables(resource)))
     .map((name) => name.replace(/_PARAMETER$/, ""));
   assert.deepEqual([...new Set(offered)].sort(), [...wanted].sort());
+});
+
+test("every parameter says what it is for and what it may be", () => {
+  for (const [name, parameter] of Object.entries(template.Parameters)) {
+    assert.ok(parameter.Description, name);
+    const { AllowedPattern, AllowedValues, MaxLength, MinValue } = parameter;
+    assert.ok(AllowedPattern ?? AllowedValues ?? MaxLength ?? MinValue, name);
+    if (AllowedPattern && parameter.Default !== undefined) {
+      assert.match(String(parameter.Default), new RegExp(AllowedPattern), name);
+    }
+    // What only the owner knows.
+    if (!/^Nocodb(Url|BaseId|TableId)$/.test(name)) assert.ok("Default" in parameter, name);
+  }
 });
 
 test("every output says what it is for", () => {
