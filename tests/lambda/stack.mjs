@@ -48,11 +48,11 @@ export function check(tool, args) {
 
 /**
  * @typedef {Record<string, any>} Resource
- * @typedef {{ resources: any, outputs: any, ofType: (type: string) => [id: string, resource: Resource][] }} Stack
+ * @typedef {{ resources: any, outputs: any, refusals: string[], ofType: (type: string) => [id: string, resource: Resource][] }} Stack
  */
 
 /**
- * @param {Record<string, string>} [given] parameters that are not their defaults
+ * @param {Record<string, string>} [given] parameters that are not their defaults, and `AWS::Region`
  * @returns {Stack}
  */
 export function stack(given = {}) {
@@ -60,7 +60,9 @@ export function stack(given = {}) {
   const values = { "AWS::Region": REGION, "AWS::StackName": "lastseen" };
   for (const [name, { Default }] of Object.entries(template.Parameters)) values[name] = Default;
   for (const [name, value] of Object.entries(given)) {
-    if (!(name in template.Parameters)) throw new Error(`there is no parameter ${name}`);
+    if (!(name in values) && !(name in template.Parameters)) {
+      throw new Error(`there is no parameter ${name}`);
+    }
     values[name] = value;
   }
   const holds = (/** @type {string} */ name) => evaluate(template.Conditions[name]);
@@ -94,7 +96,14 @@ export function stack(given = {}) {
         .map(([id, { Condition: _, ...rest }]) => [id, evaluate(rest)]),
     );
   const resources = made(template.Resources);
+  /** @type {any[]} */
+  const rules = Object.values(template.Rules);
   return {
+    refusals: rules
+      .filter(({ RuleCondition }) => evaluate(RuleCondition))
+      .flatMap(({ Assertions }) => Assertions)
+      .filter(({ Assert }) => !evaluate(Assert))
+      .map(({ AssertDescription }) => AssertDescription),
     resources,
     outputs: made(template.Outputs),
     ofType: (type) => Object.entries(resources).filter(([, { Type }]) => Type === type),

@@ -322,6 +322,33 @@ suite("what stands in front", () => {
   });
 });
 
+test("what cannot be made is refused before anything is, by the parameter at fault", () => {
+  const zone = { HostedZoneId: "Z0123456789ABCDEFGHIJ" };
+  const name = { SiteAudience: "www.example.com" };
+  const elsewhere = { "AWS::Region": "eu-central-1" };
+  /** @type {[Record<string, string>, RegExp | undefined][]} */
+  const cases = [
+    [{}, undefined],
+    [elsewhere, undefined],
+    [{ Front: "proxy" }, /^SiteAudience/],
+    [{ Front: "proxy", ...name }, undefined],
+    [{ Front: "none", ...name, ...zone }, /^HostedZoneId/],
+    [zone, /^SiteAudience/],
+    [{ ...zone, ...name }, undefined],
+    [{ ...zone, ...name, ...elsewhere }, /us-east-1/],
+    [{ ...zone, ...name, ...elsewhere, CertificateArn: CERTIFICATE }, undefined],
+    [{ LimitPerAddress: "on" }, undefined],
+    [{ LimitPerAddress: "on", ...elsewhere }, /LimitPerAddress/],
+    [{ VerifyEmail: "code" }, /MailFrom/],
+  ];
+  for (const [given, refusal] of cases) {
+    const [first, ...more] = stack(given).refusals;
+    assert.deepEqual(more, [], JSON.stringify(given));
+    if (refusal) assert.match(first ?? "", refusal, JSON.stringify(given));
+    else assert.equal(first, undefined, JSON.stringify(given));
+  }
+});
+
 suite("alarms", () => {
   const made = stack({ AlarmEmail: "you@example.com" });
   const alarms = made.ofType("AWS::CloudWatch::Alarm");
