@@ -62,6 +62,14 @@ impl CookiePolicy {
         }
     }
 
+    /// Whether the pages of another host see `session_record_id`.
+    #[must_use]
+    pub fn is_seen_at(&self, host: &str) -> bool {
+        self.domain
+            .as_deref()
+            .is_some_and(|domain| is_within(host, domain))
+    }
+
     /// The two `Set-Cookie` values of an open session.
     ///
     /// # Errors
@@ -158,6 +166,12 @@ impl CookiePolicy {
         }
         presented
     }
+}
+
+/// Whether a host is of a domain (RFC 6265bis 5.1.3).
+pub(crate) fn is_within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// What a request showed of a session.

@@ -6,7 +6,7 @@
 
 use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN, REFERER};
 use http::{Method, StatusCode};
-use url::Url;
+use url::{Position, Url};
 
 use crate::settings::Settings;
 use crate::web::{Problem, Request, Response};
@@ -79,6 +79,32 @@ pub fn check(settings: &Settings, request: &Request) -> Result<(), Response> {
     .into_response())
 }
 
+/// Where the pages are that this request came from, where that is not the host it was sent to: the
+/// origin that redirects have to lead back to.
+///
+/// An origin is named only where `ALLOWED_ORIGINS` has it, where the browser says that the request
+/// comes from there (by `Origin`, and by `Referer` for navigations, which have none), and where its
+/// pages see the session: on a host of `COOKIE_DOMAIN`, or on another port of this host. Another
+/// site that may call the API hands its visitors over to this one.
+#[must_use]
+pub fn other_site<'a>(settings: &'a Settings, headers: &HeaderMap) -> Option<&'a str> {
+    let from = match headers.get(ORIGIN) {
+        Some(origin) => origin.to_str().ok()?.to_owned(),
+        None => referrer(headers)?.origin().ascii_serialization(),
+    };
+    let allowed = settings
+        .allowed_origins
+        .iter()
+        .find(|allowed| **allowed == from)?;
+    let url = Url::parse(allowed).ok()?;
+    let host = url.host_str()?;
+    let is_own_name = |own: &str| {
+        own.strip_prefix(host)
+            .is_some_and(|port| port.is_empty() || port.starts_with(':'))
+    };
+    (settings.cookies.is_seen_at(host) || hosts(headers).any(is_own_name)).then_some(allowed)
+}
+
 /// Whether an origin is the host this request was sent to.
 fn is_own(headers: &HeaderMap, origin: &HeaderValue) -> bool {
     let origin_host = origin
@@ -97,12 +123,24 @@ fn hosts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .filter_map(|name| text(headers, name))
 }
 
-/// The page that linked or posted here, where it is on this host.
+/// The page that linked or posted here, where it is of this site.
+///
+/// To another host browsers tell no more than the origin, unless the page asks them to: that says
+/// nothing about the page.
 #[must_use]
-pub fn own_referrer(headers: &HeaderMap) -> Option<Url> {
-    let referrer = Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
-    let origin = HeaderValue::try_from(referrer.origin().ascii_serialization()).ok()?;
-    is_own(headers, &origin).then_some(referrer)
+pub fn own_referrer(settings: &Settings, headers: &HeaderMap) -> Option<Url> {
+    let referrer = referrer(headers)?;
+    let origin = referrer.origin().ascii_serialization();
+    let is_here = is_own(headers, &HeaderValue::try_from(&origin).ok()?);
+    let is_elsewhere = || {
+        &referrer[Position::BeforePath..] != "/"
+            && other_site(settings, headers) == Some(origin.as_str())
+    };
+    (is_here || is_elsewhere()).then_some(referrer)
+}
+
+fn referrer(headers: &HeaderMap) -> Option<Url> {
+    Url::parse(text(headers, REFERER.as_str())?).ok()
 }
 
 /// Whether a person is opening a page: a navigation of the whole window, and not a prefetch that
@@ -136,12 +174,12 @@ pub fn is_prefetch(headers: &HeaderMap) -> bool {
 
 /// Whether this navigation began on this site or in the address bar.
 #[must_use]
-pub fn is_own_navigation(headers: &HeaderMap) -> bool {
+pub fn is_own_navigation(settings: &Settings, headers: &HeaderMap) -> bool {
     let from_here = match text(headers, "sec-fetch-site") {
         Some(site) => matches!(site, "same-origin" | "none"),
-        None => own_referrer(headers).is_some(),
+        None => own_referrer(settings, headers).is_some(),
     };
-    is_navigation(headers) && from_here
+    is_navigation(headers) && (from_here || other_site(settings, headers).is_some())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -154,7 +192,11 @@ mod tests {
     use crate::settings::Variables;
 
     fn settings() -> Settings {
-        let variables: Variables = [
+        settings_with(&[])
+    }
+
+    fn settings_with(more: &[(&str, &str)]) -> Settings {
+        let mut variables: Variables = [
             (
                 "SESSION_KEYS",
                 "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
@@ -165,6 +207,9 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into_iter()
         .collect();
+        for (name, value) in more {
+            variables.set(name, value);
+        }
         Settings::read(&variables).unwrap()
     }
 
@@ -289,7 +334,7 @@ mod tests {
             (&[("accept", "text/html")], false),
         ] {
             assert_eq!(
-                is_own_navigation(request("GET", headers).headers()),
+                is_own_navigation(&settings(), request("GET", headers).headers()),
                 expected,
                 "{headers:?}"
             );
@@ -299,7 +344,7 @@ mod tests {
     #[test]
     fn only_a_page_of_this_host_is_an_own_referrer() {
         let referrer = |value: &str| {
-            own_referrer(request("GET", &[("referer", value)]).headers())
+            own_referrer(&settings(), request("GET", &[("referer", value)]).headers())
                 .map(|url| url.path().to_owned())
         };
         assert_eq!(
@@ -308,5 +353,105 @@ mod tests {
         );
         assert_eq!(referrer("https://evil.example/access/"), None);
         assert_eq!(referrer("nonsense"), None);
+    }
+
+    /// The pages are at `www.example.com`, the API is at `example.com`; the partner is another site.
+    fn apart() -> Settings {
+        settings_with(&[
+            ("COOKIE_DOMAIN", "example.com"),
+            (
+                "ALLOWED_ORIGINS",
+                "https://www.example.com,https://partner.example,http://example.com:4321",
+            ),
+        ])
+    }
+
+    #[test]
+    fn redirects_lead_back_only_to_an_allowed_origin_that_the_browser_names() {
+        const WWW: &str = "https://www.example.com";
+        const DEV: &str = "http://example.com:4321";
+        for (origin, referer, expected) in [
+            (Some(WWW), None, Some(WWW)),
+            (Some(WWW), Some("https://evil.example/"), Some(WWW)),
+            (None, Some("https://www.example.com/"), Some(WWW)),
+            (None, Some("https://www.example.com/a?b#c"), Some(WWW)),
+            (None, Some("https://x@www.example.com/"), Some(WWW)),
+            (Some(DEV), None, Some(DEV)),
+            // What the browser says of the origin goes before the page.
+            (Some("null"), Some("https://www.example.com/"), None),
+            (
+                Some("https://evil.example"),
+                Some("https://www.example.com/"),
+                None,
+            ),
+            (
+                Some("https://example.com"),
+                Some("https://www.example.com/"),
+                None,
+            ),
+            // Its pages do not see the session.
+            (Some("https://partner.example"), None, None),
+            (None, Some("https://partner.example/"), None),
+            // Nobody allowed these.
+            (Some("http://www.example.com"), None, None),
+            (Some("https://www.example.com:444"), None, None),
+            (Some("https://WWW.example.com"), None, None),
+            (Some("https://www.example.com/"), None, None),
+            (Some("https://www.example.com.evil.example"), None, None),
+            (
+                Some("https://evil.example#https://www.example.com"),
+                None,
+                None,
+            ),
+            (Some("https://blog.example.com"), None, None),
+            (None, Some("https://www.example.com@evil.example/"), None),
+            (None, Some("//www.example.com/"), None),
+            (None, Some("nonsense"), None),
+            (None, None, None),
+        ] {
+            let headers: Vec<(&str, &str)> = [("origin", origin), ("referer", referer)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect();
+            let request = request("POST", &headers);
+            let settings = apart();
+            assert_eq!(
+                other_site(&settings, request.headers()),
+                expected,
+                "{headers:?}"
+            );
+            // Without the domain, nobody's pages are elsewhere.
+            if expected != Some(DEV) {
+                assert_eq!(other_site(&self::settings(), request.headers()), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_on_the_other_host_is_of_this_site() {
+        let settings = apart();
+        let path = |referer: &str| {
+            let request = request("GET", &[("referer", referer)]);
+            own_referrer(&settings, request.headers()).map(|url| url.path().to_owned())
+        };
+        let page = path("https://www.example.com/access/?redirect=%2Fa");
+        assert_eq!(page.as_deref(), Some("/access/"));
+        for origin_alone in ["https://www.example.com/", "https://www.example.com"] {
+            assert_eq!(path(origin_alone), None, "{origin_alone}");
+        }
+        assert_eq!(path("https://partner.example/access/"), None);
+        for (site, referer, expected) in [
+            ("same-site", "https://www.example.com/", true),
+            ("same-site", "https://blog.example.com/", false),
+            ("cross-site", "https://partner.example/", false),
+        ] {
+            let headers = [
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-site", site),
+                ("referer", referer),
+            ];
+            let request = request("GET", &headers);
+            assert_eq!(is_own_navigation(&settings, request.headers()), expected);
+        }
     }
 }

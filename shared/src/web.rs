@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
-    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, StatusCode};
@@ -39,6 +39,7 @@ pub async fn serve(
         .get(ORIGIN)
         .filter(|origin| is_through && origin::is_allowed(settings, origin))
         .cloned();
+    let site = origin::other_site(settings, request.headers()).map(str::to_owned);
     let mut response = if !is_through {
         audit::not_through_the_site();
         not_through_the_site()
@@ -52,16 +53,34 @@ pub async fn serve(
     };
     let headers = response.headers_mut();
     protect(headers, settings.cookies.secure);
+    if let Some(site) = site {
+        lead_back(headers, &site);
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("Origin, Sec-Fetch-Site"));
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        );
+        for (name, value) in [
+            (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+            (ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     response
+}
+
+/// Handlers redirect to paths of the site. Where its pages are on another host than the API, a path
+/// alone would lead to the API's.
+fn lead_back(headers: &mut HeaderMap, site: &str) {
+    let location = headers.get(LOCATION).and_then(|path| path.to_str().ok());
+    // Nothing else is ever there; what does not begin a path could change which host the rest names.
+    let Some(path) = location.filter(|path| path.starts_with('/')) else {
+        return;
+    };
+    if let Ok(location) = HeaderValue::try_from(format!("{site}{path}")) {
+        headers.insert(LOCATION, location);
+    }
 }
 
 /// What every answer tells a browser, of the API and of the site alike (OWASP ASVS 5.0 3.4): guess

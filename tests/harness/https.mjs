@@ -46,12 +46,16 @@ export class HttpsFront {
 
   /** What makes Chromium find this host and those below it, and take its certificate for a good one. */
   get chromiumArgs() {
-    const spki = new X509Certificate(this.cert).publicKey.export({ type: "spki", format: "der" });
-    const hash = createHash("sha256").update(spki).digest("base64");
     return [
       `--host-resolver-rules=MAP ${this.host} 127.0.0.1, MAP *.${this.host} 127.0.0.1`,
-      `--ignore-certificate-errors-spki-list=${hash}`,
+      `--ignore-certificate-errors-spki-list=${this.keyHash}`,
     ];
+  }
+
+  /** What Chromium knows the certificate's key by. */
+  get keyHash() {
+    const spki = new X509Certificate(this.cert).publicKey.export({ type: "spki", format: "der" });
+    return createHash("sha256").update(spki).digest("base64");
   }
 
   stop() {
@@ -78,6 +82,16 @@ export class HttpsFront {
     request.pipe(passed);
   }
 }
+
+/**
+ * What makes Chromium find several hosts at the port that https has, as visitors do.
+ *
+ * @param {HttpsFront[]} fronts
+ */
+export const chromiumArgsFor = (...fronts) => [
+  `--host-resolver-rules=${fronts.map(({ host, port }) => `MAP ${host} 127.0.0.1:${port}`).join()}`,
+  `--ignore-certificate-errors-spki-list=${fronts.map(({ keyHash }) => keyHash).join()}`,
+];
 
 /** @param {string} host */
 function certificate(host) {

@@ -302,10 +302,13 @@ fn refuse(
 /// Older pages' scripts do not say where they are; their browser does. Where nobody says, the page
 /// is taken to be protected.
 fn needs_session(app: &App, request: &Request, snapshot: &Snapshot) -> bool {
-    let page = snapshot
-        .page
-        .clone()
-        .or_else(|| Some(origin::own_referrer(request.headers())?.path().to_owned()));
+    let page = snapshot.page.clone().or_else(|| {
+        Some(
+            origin::own_referrer(&app.settings, request.headers())?
+                .path()
+                .to_owned(),
+        )
+    });
     page.and_then(|page| SitePath::normalise(&page))
         .is_none_or(|page| app.settings.protected.contain(&page))
 }

@@ -48,7 +48,7 @@ async fn posted(app: &App, request: &Request, now: Timestamp) -> Response {
 }
 
 async fn navigated(app: &App, request: &Request, now: Timestamp) -> Response {
-    if !origin::is_own_navigation(request.headers()) {
+    if !origin::is_own_navigation(&app.settings, request.headers()) {
         return web::html(StatusCode::OK, BUTTON_PAGE);
     }
     let query = request.uri().query().unwrap_or_default();
@@ -169,7 +169,7 @@ fn last_snapshot(token: &Claims, wish: &Wish, now: Timestamp) -> Snapshot {
 
 /// To the gate with the reason, and with the way back to the page where the visitor logged out.
 fn to_gate(app: &App, request: &Request, reason: EndReason) -> Response {
-    let referrer = origin::own_referrer(request.headers());
+    let referrer = origin::own_referrer(&app.settings, request.headers());
     let back = referrer.and_then(|url| {
         app.settings
             .redirect(Some(&url[url::Position::BeforePath..]))

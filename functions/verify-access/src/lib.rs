@@ -189,7 +189,7 @@ fn way_back(app: &App, request: &Request, body: &Body) -> Option<RedirectPath> {
     if given.is_some() {
         return app.settings.redirect(given);
     }
-    let referrer = origin::own_referrer(request.headers())
+    let referrer = origin::own_referrer(&app.settings, request.headers())
         .filter(|referrer| referrer.path() == app.settings.gate.path())?;
     let (_, redirect) = referrer
         .query_pairs()

@@ -2,6 +2,8 @@
 
 use url::{Host, Url};
 
+use crate::cookies::is_within;
+
 use super::{Secret, SettingError, Variables, wrong};
 
 /// Shorter ones could be guessed. `openssl rand -base64 32` makes one of 44.
@@ -86,12 +88,6 @@ fn domain(text: &str) -> Option<String> {
     (domain.contains('.') && domain.len() <= 253 && domain.split('.').all(is_label))
         .then_some(domain)
 }
-
-fn is_within(host: &str, domain: &str) -> bool {
-    host.strip_suffix(domain)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
 /// `EDGE_SECRET`: one, or several while one replaces another.
 pub(super) fn edge_secrets(variables: &Variables) -> Result<Vec<Secret>, SettingError> {
     const NAME: &str = "EDGE_SECRET";
