@@ -312,6 +312,25 @@ suite("what stands in front", () => {
     assert.deepEqual(types, ["A", "AAAA"]);
   });
 
+  test("the API's own name, where browsers call it: of the pages' domain, with a certificate", () => {
+    const api = { Front: "none", ApiHost: "api.example.com", ...other };
+    const made = stack({ ...api, HostedZoneId: "Z0123456789ABCDEFGHIJ" });
+    const [configuration] = made.resources.ApiDomain.Properties.DomainNameConfigurations;
+    assert.deepEqual(configuration.CertificateArn, { Ref: "ApiCertificate" });
+    assert.equal(configuration.SecurityPolicy, "TLS_1_2");
+    assert.equal(made.resources.ApiDomainRecord.Properties.Name, "api.example.com");
+    const [[stage]] = /** @type {any} */ (made.ofType("AWS::ApiGatewayV2::Stage"));
+    assert.deepEqual(made.resources.ApiDomainMapping.Properties.Stage, { Ref: stage });
+
+    const given = stack({ ...api, CertificateArn: CERTIFICATE }).resources;
+    assert.equal(
+      given.ApiDomain.Properties.DomainNameConfigurations[0].CertificateArn,
+      CERTIFICATE,
+    );
+    assert.ok(!given.ApiCertificate && !given.ApiDomainRecord);
+    for (const id of ["ApiDomain", "ApiDomainMapping"]) assert.ok(!site.resources[id], id);
+  });
+
   test("the web ACL guards the distribution where it is asked for", () => {
     const made = stack({ LimitPerAddress: "on" });
     assert.deepEqual(made.resources.Distribution.Properties.DistributionConfig.WebACLId, {
@@ -332,7 +351,10 @@ test("what cannot be made is refused before anything is, by the parameter at fau
     [elsewhere, undefined],
     [{ Front: "proxy" }, /^SiteAudience/],
     [{ Front: "proxy", ...name }, undefined],
-    [{ Front: "none", ...name, ...zone }, /^HostedZoneId/],
+    [{ Front: "proxy", ...name, ...zone }, /^HostedZoneId/],
+    [{ ApiHost: "api.example.com", ...zone, ...name }, /^ApiHost/],
+    [{ ApiHost: "api.example.com", Front: "none", ...name }, /^ApiHost/],
+    [{ ApiHost: "api.example.com", Front: "none", ...name, ...zone, ...elsewhere }, undefined],
     [zone, /^SiteAudience/],
     [{ ...zone, ...name }, undefined],
     [{ ...zone, ...name, ...elsewhere }, /us-east-1/],
