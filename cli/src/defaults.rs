@@ -4,13 +4,16 @@ use std::net::IpAddr;
 
 use shared::settings::Variables;
 
+/// Where `serve` keeps sessions.
+pub(crate) const DATABASE_PATH: &str = "data/lastseen.db";
+
 /// Fills in what a laptop's `serve` and the commands beside it assume. Production sets these
 /// itself.
 pub(crate) fn fill_in(mut variables: Variables) -> Variables {
     variables.set_default("HOST", "127.0.0.1");
     variables.set_default("PORT", "8080");
     variables.set_default("STATIC_DIR", "static");
-    variables.set_default("DATABASE_PATH", "data/lastseen.db");
+    variables.set_default("DATABASE_PATH", DATABASE_PATH);
     variables.set_default("SITE_AUDIENCE", "localhost");
     // Browsers refuse `Secure` cookies over plain http, which is what a loopback address speaks.
     if variables.get("HOST").is_some_and(is_loopback) {

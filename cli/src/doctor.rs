@@ -1,8 +1,10 @@
-//! `lastseen doctor`: settings, keys, store and site; a tick or a cure for each.
+//! `lastseen doctor`: settings, keys, store and site, or with `--url` a live site; a tick or a cure
+//! for each.
 
 use std::process::ExitCode;
 
 use shared::settings::{NocoDbSettings, Variables};
+use url::Url;
 
 use crate::CommandResult;
 use crate::terminal::{Progress, say};
@@ -10,44 +12,77 @@ use finding::{Finding, Mark};
 
 mod finding;
 mod keys;
+mod live;
 mod mail;
 mod nocodb;
 mod settings;
 mod site;
 mod sqlite;
 
-pub(crate) async fn run(variables: &Variables) -> CommandResult {
-    let mut failed = false;
-    let mut report = |findings: Vec<Finding>| {
-        for finding in findings {
-            failed |= finding.mark == Mark::Wrong;
-            say(finding);
-        }
-    };
-    report(settings::check(variables));
-    report(keys::check(variables));
+/// What is checked: what is here, or a live site.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Try a live site from outside, such as https://www.example.com
+    ///
+    /// With the site's own settings in the environment (SITE_AUDIENCE, SESSION_KEYS and those of the
+    /// store) a visit is made as well: somebody comes in, is seen and logs out, and their row is
+    /// deleted. SSL_CERT_FILE names certificates to trust besides the public ones.
+    #[arg(long, value_parser = live::address)]
+    url: Option<Url>,
+    /// The API's own address behind the site, which has to refuse calls around it
+    #[arg(long, requires = "url", value_parser = live::address)]
+    api: Option<Url>,
+}
+
+pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> CommandResult {
+    let mut report = Report::default();
+    match &arguments.url {
+        Some(url) => live::check(url, arguments.api.as_ref(), &mut report).await?,
+        None => check_here(variables, &mut report).await,
+    }
+    Ok(report.finish())
+}
+
+async fn check_here(variables: &Variables, report: &mut Report) {
+    report.add(settings::check(variables));
+    report.add(keys::check(variables));
     let progress = Progress::start("asking the store");
     let store = check_store(variables).await;
     drop(progress);
-    report(store);
+    report.add(store);
     let progress = Progress::start("asking the mail server");
     let mail = mail::check(variables).await;
     drop(progress);
-    report(mail);
-    report(site::check(variables));
-    say("");
-    if failed {
-        say(
-            "✗ is what stops lastseen from working, ! what turns a part of it off or deserves a look.",
-        );
-    } else {
-        say("Nothing stops lastseen from working.");
+    report.add(mail);
+    report.add(site::check(variables));
+}
+
+/// What is said, line by line, and how it ends.
+#[derive(Default)]
+struct Report {
+    failed: bool,
+}
+
+impl Report {
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            self.failed |= finding.mark == Mark::Wrong;
+            say(finding);
+        }
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+
+    fn finish(self) -> ExitCode {
+        say("");
+        if self.failed {
+            say(
+                "✗ is what stops lastseen from working, ! what turns a part of it off or deserves a look.",
+            );
+            ExitCode::FAILURE
+        } else {
+            say("Nothing stops lastseen from working.");
+            ExitCode::SUCCESS
+        }
+    }
 }
 
 async fn check_store(variables: &Variables) -> Vec<Finding> {

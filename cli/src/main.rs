@@ -19,6 +19,7 @@ mod keys;
 mod serve;
 mod sessions;
 mod setup;
+mod signal;
 mod site;
 mod terminal;
 
@@ -42,8 +43,8 @@ enum Command {
     Serve,
     /// Create the table in NocoDB, or add the columns it lacks
     Setup(setup::Arguments),
-    /// Check settings, connection, table and keys: a tick or a cure for each
-    Doctor,
+    /// Check settings, connection, table and keys, or a live site: a tick or a cure for each
+    Doctor(doctor::Arguments),
     /// Show the visits, with how long each took and the total
     Sessions(sessions::Arguments),
     /// List the files of the site in STATIC_DIR, with the headers that each is served with, as JSON
@@ -59,7 +60,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(variables).await,
         Command::Setup(arguments) => setup::run(&variables, &arguments).await,
-        Command::Doctor => doctor::run(&variables).await,
+        Command::Doctor(arguments) => doctor::run(&variables, &arguments).await,
         Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
         Command::Keys(command) => keys::run(&variables, &command),

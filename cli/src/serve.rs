@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::site::{self, Site};
-use crate::{CommandResult, connections, keys};
+use crate::{CommandResult, connections, keys, signal};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
         tokio::spawn(delete_old(app.clone(), days));
     }
     tracing::info!("listening on http://{local}");
-    connections::serve(listener, router(app, site), stop_signal()).await;
+    connections::serve(listener, router(app, site), asked_to_stop(signal::stop()?)).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -211,17 +211,7 @@ async fn log(request: Request, next: Next) -> Response {
 }
 
 /// Resolves when the process is asked to stop.
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} },
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
+async fn asked_to_stop(signal: impl Future<Output = ()>) {
+    signal.await;
     tracing::info!("stopping: answers under way are finished first");
 }

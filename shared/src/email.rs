@@ -141,6 +141,27 @@ impl EmailRules {
         allowed && !self.denied.iter().any(|pattern| pattern.matches(email))
     }
 
+    /// An address that may come in, for a visit that is no visitor's: with this local part where the
+    /// rules leave a choice, else the first that is allowed. `None` where all that are allowed are
+    /// denied.
+    #[must_use]
+    pub fn somebody(&self, local: &str) -> Option<Email> {
+        let anywhere = self.allowed.is_empty().then_some("example.com");
+        let domains = self.allowed.iter().filter_map(|pattern| match pattern {
+            Pattern::Domain(domain) => Some(domain.as_str()),
+            Pattern::Address(_) => None,
+        });
+        let made = anywhere
+            .into_iter()
+            .chain(domains)
+            .filter_map(|domain| Email::parse(&format!("{local}@{domain}")).ok());
+        let addresses = self.allowed.iter().filter_map(|pattern| match pattern {
+            Pattern::Address(email) => Some(email.clone()),
+            Pattern::Domain(_) => None,
+        });
+        made.chain(addresses).find(|email| self.permit(email))
+    }
+
     /// The same for what stands in a row, where an owner may have written anything: what is no
     /// address is on no list.
     #[must_use]
@@ -260,5 +281,36 @@ mod tests {
             EmailRules::parse("ann@example.com, nonsense", "").unwrap_err(),
             "nonsense"
         );
+    }
+
+    #[test]
+    fn somebody_is_found_who_may_come_in() {
+        for (allowed, denied, expected) in [
+            ("", "", Some("doctor@example.com")),
+            ("", "@example.org", Some("doctor@example.com")),
+            ("", "@example.com", None),
+            ("ann@a.example,@b.example", "", Some("doctor@b.example")),
+            (
+                "@a.example,@b.example",
+                "@a.example",
+                Some("doctor@b.example"),
+            ),
+            ("ann@a.example,bob@a.example", "", Some("ann@a.example")),
+            (
+                "ann@a.example,bob@a.example",
+                "ann@a.example",
+                Some("bob@a.example"),
+            ),
+            ("ann@a.example", "@a.example", None),
+        ] {
+            let somebody = EmailRules::parse(allowed, denied)
+                .unwrap()
+                .somebody("doctor");
+            assert_eq!(
+                somebody.as_ref().map(Email::as_str),
+                expected,
+                "{allowed} without {denied}"
+            );
+        }
     }
 }

@@ -10,8 +10,7 @@ pub mod audit;
 #[cfg(feature = "lambda")]
 mod aws;
 pub mod body;
-#[cfg(any(feature = "lambda", feature = "smtp"))]
-mod causes;
+pub mod causes;
 pub mod client;
 pub mod codes;
 pub mod cookies;
@@ -19,6 +18,7 @@ pub mod email;
 pub mod ending;
 pub mod flood;
 pub mod gate;
+pub mod https;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod mail;

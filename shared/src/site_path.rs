@@ -154,7 +154,7 @@ impl ProtectedPaths {
     }
 
     /// The prefixes, decoded and without a trailing slash; `/` where everything is protected.
-    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.prefixes.iter().map(|prefix| match prefix.as_str() {
             "" => "/",
             prefix => prefix,

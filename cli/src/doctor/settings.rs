@@ -31,7 +31,7 @@ pub(super) fn check(variables: &Variables) -> Vec<Finding> {
 }
 
 /// Reads the settings, and reads on after each error with something in its place that is right.
-fn read(variables: &Variables) -> (Option<Settings>, Vec<SettingError>) {
+pub(super) fn read(variables: &Variables) -> (Option<Settings>, Vec<SettingError>) {
     let mut variables = variables.clone();
     // They have a check of their own, which knows of the file that `serve` keeps them in.
     variables.set("SESSION_KEYS", &Keys::generate().unwrap_or_default());
@@ -109,7 +109,7 @@ fn unwise(settings: &Settings, variables: &Variables) -> Vec<Finding> {
     findings
 }
 
-fn is_this_machine(host: &str) -> bool {
+pub(super) fn is_this_machine(host: &str) -> bool {
     host == "localhost"
         || host
             .parse::<IpAddr>()

@@ -10,6 +10,7 @@ mod changes;
 mod doctor;
 mod files;
 mod keys;
+mod live;
 mod place;
 mod serve;
 mod sessions;

@@ -1,13 +1,14 @@
 //! The connections to servers, apart from what is said on them: they can be opened before the token
 //! is known.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::Method;
-use reqwest::{RequestBuilder, redirect::Policy};
+use reqwest::RequestBuilder;
 use url::Url;
 
 use super::Error;
+use crate::https;
 
 /// How long connecting may take, TLS included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,20 +32,8 @@ impl Connections {
     }
 
     pub(super) fn with_timeouts(connect: Duration, idle: Duration) -> Result<Self, Error> {
-        // Ring and compiled-in roots: reading the platform's certificates costs more than starting
-        // the process.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+        https::client(https::public_roots())
             .map_err(|_| Error::invalid("TLS", "has no usable protocol version"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(Policy::none())
             .connect_timeout(connect)
             .pool_idle_timeout(idle)
             .build()
