@@ -100,6 +100,8 @@ function certificate(host) {
     const [keyFile, certFile] = [join(folder, "key.pem"), join(folder, "cert.pem")];
     const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
     const names = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=DNS:${host}`];
+    // A site's certificate vouches for no others; rustls would refuse it otherwise.
+    names.push("-addext", "basicConstraints=critical,CA:FALSE");
     const files = ["-noenc", "-days", "2", "-keyout", keyFile, "-out", certFile];
     execFileSync("openssl", [...request, ...names, ...files], { stdio: "pipe" });
     return { key: readFileSync(keyFile, "utf8"), cert: readFileSync(certFile, "utf8") };
