@@ -47,6 +47,7 @@ const PROBLEM = { ...API, "content-type": "application/problem+json" };
 const CORS = {
   "access-control-allow-credentials": "true",
   "access-control-allow-origin": PARTNER,
+  "access-control-expose-headers": "Retry-After",
 };
 /** @type {Headers} */
 const SITE = {
