@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# What `tools/deploy` and `tools/destroy` share: which stack it is, and the way to AWS; to be sourced.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# Secrets pass through here. Whoever asked for a trace gets none.
+set +x
+
+samconfig=${SAMCONFIG:-$root/samconfig.toml}
+[ -e "$samconfig" ] || fail "SAMCONFIG: there is no file $samconfig"
+samconfig=$(cd "$(dirname "$samconfig")" && pwd)/$(basename "$samconfig")
+# A template that is built already, such as by another machine; else `sam build` makes it of template.yaml.
+template=${TEMPLATE:-$root/template.yaml}
+[ -e "$template" ] || fail "TEMPLATE: there is no file $template"
+
+announce() { printf '==> %s\n' "$*"; }
+
+# Every SecureString that a stack may have.
+readonly ALL_SECRETS="session-keys admin-token edge-secret nocodb-api-token access-passcode smtp-url"
+
+# reach_aws ARGUMENT…: goes on with the tools on the path, or stops in one line. What can be seen for nothing is looked at
+# before anything is installed for it.
+reach_aws() {
+  if [ -z "${LASTSEEN_TOOLS:-}" ]; then
+    has_signs_of_credentials || fail "there are no AWS credentials here. Run \`aws configure\`, or set AWS_PROFILE to a profile that you have"
+    LASTSEEN_TOOLS=1 exec "$root/tools/lambda" "$0" "$@"
+  fi
+  export AWS_PAGER='' AWS_CLI_AUTO_PROMPT=off
+  read_config
+}
+
+has_signs_of_credentials() {
+  [ -n "${AWS_ACCESS_KEY_ID:-}${AWS_PROFILE:-}${AWS_WEB_IDENTITY_TOKEN_FILE:-}" ] ||
+    [ -n "${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI:-}${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ] ||
+    [ -s "${AWS_SHARED_CREDENTIALS_FILE:-${HOME:-}/.aws/credentials}" ] || [ -s "${AWS_CONFIG_FILE:-${HOME:-}/.aws/config}" ] ||
+    { [ "${AWS_EC2_METADATA_DISABLED:-}" != true ] && grep -qs 'Amazon EC2' /sys/class/dmi/id/sys_vendor; }
+}
+
+# read_config: samconfig.toml, with the template's defaults for what it leaves out. Sets stack, and the region of every call.
+read_config() {
+  config=$(python "$root/tools/samconfig" "$samconfig" show "$template")
+  stack=$(setting stack_name)
+  [ -n "$stack" ] || fail "$samconfig names no stack: set stack_name in [default.global.parameters]"
+  region=$(setting region)
+  # Where nothing is said yet: the one that CloudFront's certificates and web ACLs are made in.
+  AWS_REGION=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 2>/dev/null || echo us-east-1)}}}
+  export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION
+}
+
+# setting NAME: of samconfig.toml; a parameter's by its name in the template.
+setting() { sed -n "s/^$1=//p" <<<"$config"; }
+
+# check_credentials: who we are to AWS, in account; or stops.
+check_credentials() {
+  account=$(aws sts get-caller-identity --query Account --output text 2>&1) ||
+    fail "AWS does not take the credentials: ${account##*$'\n'}. Log in again (such as by \`aws sso login\`), or set AWS_PROFILE"
+}
+
+# output NAME: of the stack; nothing where it has none of this name.
+output() {
+  local found
+  found=$(aws cloudformation describe-stacks --stack-name "$stack" \
+    --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text 2>&1) ||
+    fail "there is no stack $stack in $AWS_REGION to ask (${found##*$'\n'}). Run: tools/deploy stack"
+  printf '%s\n' "${found/#None/}"
+}
