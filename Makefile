@@ -1,6 +1,6 @@
 # Every verb is what it says. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run watch test bench rivals fuzz build fmt lint clean
+.PHONY: help run watch test bench rivals fuzz build deploy destroy fmt lint clean
 MAKEFLAGS += --no-print-directory
 export STARTED := $(shell date +%s)
 
@@ -12,7 +12,7 @@ step := @tools/step
 ARCHITECTURE := arm64
 
 help: ## what there is to do
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-7s %s\n", $$1, $$2 }'
 
 run: ## the site, the API and the gate on http://127.0.0.1:8080
 	@tools/first-build
@@ -52,6 +52,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "build: the functions as shipped, for x86_64" tools/functions x86_64
 	$(step) "tests: one scenario, the same answers from serve, watch and what is shipped" tests/nocodb/with-server $(NODE_TEST) tests/scenario/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
+	$(step) "tests: deployment, on an AWS account of their own" tests/nocodb/with-server $(NODE_TEST) tests/deploy/*.test.mjs
 	$(step) "tests: attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/attacks/watch.test.mjs
 	@cat target/logs/unchecked 2>/dev/null || true
 
@@ -74,6 +75,12 @@ fuzz: ## half an hour of any input at all, for what reads what anybody sends
 build: ## the functions as Lambda takes them, in target/sam/arm64 (ARCHITECTURE=x86_64: for that)
 	$(step) "tools: cargo-lambda and SAM" tools/lambda true
 	$(step) "build: functions for $(ARCHITECTURE)" tools/functions $(ARCHITECTURE)
+
+deploy: ## everything on AWS, made or brought up to date (docs/deploying.md)
+	@tools/deploy
+
+destroy: ## takes it down again, with CONFIRM=stack-name
+	@tools/destroy
 
 fmt: ## formats Rust, JavaScript and CSS
 	$(step) "tools: npm packages" tools/node-modules
