@@ -17,6 +17,9 @@ pub mod edge;
 /// than the heartbeat interval, so that a page's pictures never cause store reads.
 const PARTS_FACTOR: u64 = 5;
 
+/// Where the gate sends a visitor whose token was not confirmed lately.
+pub const REFRESH_PATH: &str = "/api/session-refresh";
+
 /// Why a visitor is sent to the gate, or a heartbeat is refused, without a session that could have
 /// ended.
 pub const MISSING: &str = "missing";
@@ -117,12 +120,12 @@ pub fn address(
 /// Where to send a visitor whose token was not confirmed lately.
 #[must_use]
 pub fn refresh_address(back: Option<&RedirectPath>) -> String {
-    const PATH: &str = "/api/session-refresh";
     let Some(back) = back else {
-        return PATH.to_owned();
+        return REFRESH_PATH.to_owned();
     };
     // The serializer takes what stands before the given length as the address.
-    let mut query = form_urlencoded::Serializer::for_suffix(format!("{PATH}?"), PATH.len() + 1);
+    let mut query =
+        form_urlencoded::Serializer::for_suffix(format!("{REFRESH_PATH}?"), REFRESH_PATH.len() + 1);
     query.append_pair("redirect", back.as_str());
     query.finish()
 }

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::audit;
 use crate::body::BodyError;
+use crate::gate;
 use crate::origin;
 use crate::settings::Settings;
 use crate::snapshot::InvalidSnapshot;
@@ -39,7 +40,11 @@ pub async fn serve(
         .get(ORIGIN)
         .filter(|origin| is_through && origin::is_allowed(settings, origin))
         .cloned();
-    let site = origin::other_site(settings, request.headers()).map(str::to_owned);
+    // Whom the gate sends through here comes back to its host, wherever they followed a link.
+    let is_of_the_gate = request.uri().path() == gate::REFRESH_PATH;
+    let site = origin::other_site(settings, request.headers())
+        .filter(|_| !is_of_the_gate)
+        .map(str::to_owned);
     let mut response = if !is_through {
         audit::not_through_the_site();
         not_through_the_site()

@@ -1,7 +1,17 @@
 /** Ways to send a visitor to another site, or to write headers of one's own. */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { send } from "../harness/http.mjs";
-import { ENTER, LOGOUT, NAVIGATION, PAGE, REFRESH, someone } from "./target.mjs";
+import {
+  ENTER,
+  LOGOUT,
+  NAVIGATION,
+  PAGE,
+  PARTNER,
+  REFRESH,
+  ServeTarget,
+  someone,
+} from "./target.mjs";
 import { ask } from "./wire.mjs";
 
 /** @typedef {import("./target.mjs").Target} Target */
@@ -256,6 +266,86 @@ export function redirects(tally, target, { hasSite }) {
       assertOnSite(answer);
     },
   );
+}
+
+const WWW = "https://www.example.test";
+/** The pages are on another host of the domain, and redirects lead back there. */
+const APART = {
+  SITE_AUDIENCE: "api.example.test",
+  COOKIE_DOMAIN: "example.test",
+  ALLOWED_ORIGINS: `${WWW},${PARTNER}`,
+};
+/** Ways in and out that end in a redirect, as a page of the other host opens them. */
+const ACROSS = ["a form", "a form that is refused", "the page that was logged out from"];
+
+/** Those that look like it, and one that may call but whose pages see no session. */
+const OTHERS = [
+  PARTNER,
+  "https://evil.example",
+  "https://blog.example.test",
+  "https://example.test",
+  "http://www.example.test",
+  "https://www.example.test:444",
+  "https://www.example.test.evil.example",
+  "https://www.example.test@evil.example",
+  "https://evil.example#https://www.example.test",
+  "https://evil.example?https://www.example.test",
+  "//www.example.test",
+  "null",
+];
+
+/** @param {Tally} tally */
+export function redirectsAcrossHosts(tally) {
+  /** @type {ServeTarget | undefined} */
+  let target;
+
+  tally.holds(
+    "where pages are on another host, redirects lead to that one and to no other",
+    async () => {
+      target = await ServeTarget.start(APART);
+      return ELSEWHERE.flatMap((redirect) => ACROSS.map((way) => ({ way, redirect })));
+    },
+    async ({ way, redirect }) => {
+      const url = target?.url ?? "";
+      const encoded = encodeURI(redirect).replaceAll("%25", "%");
+      const isOut = way === "the page that was logged out from";
+      const answer = await send(url, isOut ? LOGOUT : ENTER, {
+        form: isOut ? {} : { email: way === "a form" ? someone() : "nobody", redirect },
+        headers: { origin: WWW, ...(isOut ? { referer: `${WWW}${encoded}` } : {}) },
+      });
+      const { location = "" } = answer.headers;
+      assert.ok(location.startsWith(`${WWW}/`), location);
+      assert.equal(new URL(location).origin, WWW, location);
+      assertStays(location.slice(WWW.length));
+    },
+  );
+
+  tally.holds(
+    "nobody else's page is led back to",
+    () =>
+      OTHERS.flatMap(
+        (other) =>
+          /** @type {Record<string, string>[]} */ ([
+            { origin: other },
+            { referer: `${other}/access/` },
+            { origin: other, referer: `${WWW}/` },
+            { origin: target?.url ?? "", referer: `${other}/` },
+          ]),
+      ),
+    async (headers) => {
+      const url = target?.url ?? "";
+      for (const site of ["same-site", "cross-site", undefined]) {
+        const answer = await send(url, ENTER, {
+          form: { email: someone() },
+          headers: { ...headers, ...(site ? { "sec-fetch-site": site } : {}) },
+        });
+        if (answer.status === 403) continue;
+        assertOnSite(answer);
+      }
+    },
+  );
+
+  test("the server of these is stopped", () => target?.stop());
 }
 
 /** The way from a path to its folder, and to the gate. @param {Tally} tally @param {() => Target} target */

@@ -143,6 +143,27 @@ async fn no_origin_and_no_way_back_make_a_redirect_to_anybody_else() {
 }
 
 #[tokio::test]
+async fn the_gate_of_this_host_leads_back_to_this_host() {
+    let site = site();
+    let mut ann = site.browser();
+    ann.enters("ann@example.com", START).await;
+    // Browsers keep the page of the link through the gate's redirect.
+    let link = [
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "same-site"),
+        ("referer", "https://www.example.test/"),
+    ];
+    let path = "/api/session-refresh?redirect=%2Fdeck%2F";
+    let back = ann.send("GET", path, &link, "", at(90)).await;
+    assert_eq!(back.location.as_deref(), Some("/deck/"));
+    let gate = site.browser().send("GET", path, &link, "", at(90)).await;
+    assert_eq!(
+        gate.location.as_deref(),
+        Some("/access/?redirect=%2Fdeck%2F")
+    );
+}
+
+#[tokio::test]
 async fn a_script_is_told_a_path_and_when_to_come_back() {
     let site = site();
     let headers = [("content-type", "application/json"), ("origin", WWW)];
