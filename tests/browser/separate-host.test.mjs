@@ -46,18 +46,18 @@ const pageOf = (title) => `<!doctype html>
 <a id="out" href="${API}/logout">Log out</a>
 </html>`;
 
-/** The demo's gate page with the recipe's two changes. */
-async function gatePage() {
+/** The demo's gate page, whose forms post to the API, under a referrer policy. @param {string} policy */
+async function gatePage(policy) {
   const page = await readFile(join(root, "static/access/index.html"), "utf8");
-  const changed = page
+  const asItShips = '<meta name="referrer" content="same-origin">';
+  assert.ok(page.includes(asItShips));
+  return page
     .replaceAll('action="/api/', `action="${API}/api/`)
-    .replace(
-      '<meta name="referrer" content="same-origin">',
-      '<meta name="referrer" content="no-referrer-when-downgrade">',
-    );
-  assert.notEqual(changed, page);
-  return changed;
+    .replace(asItShips, `<meta name="referrer" content="${policy}">`);
 }
+
+/** As strict as the recipe allows. */
+const CONTENT_POLICY = `default-src 'self'; connect-src 'self' ${API}; form-action 'self' ${API}; worker-src 'self'`;
 
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html" };
 
@@ -68,14 +68,21 @@ async function openPages() {
     "/": pageOf("Public"),
     "/deck/": pageOf("Deck"),
     "/deck/two/": pageOf("Two"),
-    "/access/": await gatePage(),
+    "/access/": await gatePage("no-referrer-when-downgrade"),
+    "/access/usual/": await gatePage("strict-origin-when-cross-origin"),
+    "/access/hiding/": await gatePage("same-origin"),
   };
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "/", WWW);
     const type = TYPES[/** @type {".js"} */ (extname(pathname))] ?? "text/html";
     const body =
       pages[pathname] ?? (await readFile(join(root, "static", pathname)).catch(() => ""));
-    response.writeHead(body ? 200 : 404, { "content-type": `${type}; charset=utf-8` }).end(body);
+    response
+      .writeHead(body ? 200 : 404, {
+        "content-type": `${type}; charset=utf-8`,
+        "content-security-policy": CONTENT_POLICY,
+      })
+      .end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -206,6 +213,17 @@ test("without JavaScript the way back, a mistake and the log-out stay on the pag
     await Promise.all([page.waitForNavigation(), page.click("form button")]);
     assert.equal(page.url(), `${WWW}/access/?reason=logout#logout`);
     assert.equal(await message(page), "logout");
+  }));
+
+test("under the usual referrer policy the form brings the way back, and one that hides the page is refused", (t) =>
+  asVisitor(browser, t, async (visitor) => {
+    const page = await visitor.newPage();
+    await page.goto(`${WWW}/access/usual/?redirect=%2Fdeck%2Ftwo%2F`);
+    await leaveEmail(page, someone());
+    assert.equal(page.url(), `${WWW}/deck/two/`);
+    await page.goto(`${WWW}/access/hiding/?redirect=%2Fdeck%2Ftwo%2F`);
+    await leaveEmail(page, someone());
+    assert.match(await page.evaluate(() => document.body.innerText), /"code":"cross-site"/);
   }));
 
 test("somebody without a session is not counted, and a public page only stops counting", (t) =>
