@@ -6,7 +6,8 @@ import { ask } from "./wire.mjs";
 /** @typedef {import("./target.mjs").ServeTarget} ServeTarget */
 /** @typedef {import("./tally.mjs").Tally} Tally */
 
-const SPELLINGS = [
+/** Of protected files. */
+export const SPELLINGS = [
   PAGE,
   FILE,
   "/portfolio/confidential",
@@ -121,7 +122,7 @@ const SPELLINGS = [
 ];
 
 /** Ways to ask about a file besides for all of it. @type {{ method?: string, headers?: Record<string, string> }[]} */
-const QUESTIONS = [
+export const QUESTIONS = [
   { method: "HEAD" },
   { headers: { range: "bytes=0-9" } },
   { headers: { range: "bytes=-10" } },
@@ -154,7 +155,7 @@ const QUESTIONS = [
 ];
 
 /** Every way up and out, with `FOLDER` for where the site's folder lies. */
-const OUT = [
+export const OUT = [
   "/../outside.txt",
   "/../../outside.txt",
   "/access/../../outside.txt",
@@ -213,7 +214,8 @@ const OUT = [
   "/../session-keys",
 ];
 
-const HIDDEN_NAMES = [
+/** Of files that belong to nobody outside. */
+export const HIDDEN_NAMES = [
   "/.env",
   "//.env",
   "/./.env",

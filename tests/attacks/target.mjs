@@ -206,8 +206,8 @@ export class ServeTarget extends Target {
   }
 }
 
-/** @param {string} folder */
-async function layOut(folder) {
+/** A site, and beside it what is not of it. @param {string} folder */
+export async function layOut(folder) {
   const site = join(folder, "site");
   await cp(join(root, "static"), site, { recursive: true });
   const confidential = join(site, "portfolio/confidential");

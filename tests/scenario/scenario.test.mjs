@@ -18,8 +18,8 @@ const PLACES = [
   { what: "lastseen serve on SQLite", place: "serve", start: serveOnSqlite },
   { what: "lastseen serve on NocoDB", place: "serve", start: serveOnNocodb },
   { what: "cargo lambda watch on NocoDB", place: "watch", start: watchOnNocodb },
-  .../** @type {const} */ (["arm64"]).map((architecture) => ({
-    what: `the functions as shipped for ${architecture}, on NocoDB`,
+  .../** @type {const} */ (["x86_64", "arm64"]).map((architecture) => ({
+    what: `the functions as built for ${architecture}, on NocoDB`,
     place: /** @type {const} */ ("lambda"),
     start: (/** @type {NodeJS.ProcessEnv} */ settings) => builtOnNocodb(architecture, settings),
   })),
@@ -59,7 +59,11 @@ class People {
       value === undefined ? undefined : JSON.parse(this.fillIn(JSON.stringify(value)));
     return this.visitor(as, copy).send(this.fillIn(path), {
       method,
-      headers: { host: SETTINGS.SITE_AUDIENCE, ...headers },
+      headers: {
+        host: SETTINGS.SITE_AUDIENCE,
+        "x-lastseen-edge": SETTINGS.EDGE_SECRET,
+        ...headers,
+      },
       body: body === undefined ? undefined : this.fillIn(body),
       json: fill(json),
       form: fill(form),

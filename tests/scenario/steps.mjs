@@ -27,6 +27,8 @@ export const SETTINGS = Object.freeze({
   CONSENT_VERSION: "2026-01",
   DENIED_EMAILS: "@denied.example",
   ALLOWED_ORIGINS: PARTNER,
+  // Goes along with every step that does not say otherwise.
+  EDGE_SECRET: "from-the-edge-in-tests-0123456789abcdef",
 });
 
 const ENTER = "/api/verify-temp-access";
@@ -534,6 +536,23 @@ const ENDINGS = [
   { what: "a heartbeat after it", as: "anna", path: HEARTBEAT, method: "POST", status: 401 },
 ];
 
+/** Who knows the API's own address. @type {Step[]} */
+const AROUND = [
+  ...["POST", "GET", "OPTIONS", "PUT"].map((method) => ({ method, path: HEARTBEAT })),
+  { method: "GET", path: "/logout" },
+  { method: "POST", path: "/api/sessions/revoke" },
+].flatMap((call) =>
+  /** @type {Record<string, string>[]} */ ([
+    { "x-lastseen-edge": SETTINGS.EDGE_SECRET.toUpperCase() },
+    { "x-lastseen-edge": "", origin: PARTNER },
+  ]).map((headers) => ({
+    what: `${call.method} ${call.path} around the site, with ${JSON.stringify(headers)}`,
+    ...call,
+    headers,
+    status: 403,
+  })),
+);
+
 /** @type {Step[]} */
 const METHODS = [
   { path: ENTER, allow: ["POST"] },
@@ -573,4 +592,12 @@ const NO_ROUTES = ["/api/none", "/api/session-heartbeat/", "/api/sessions/1"].fl
   })),
 );
 
-export const STEPS = [...GATE, ...VISIT, ...LEAVING, ...ENDINGS, ...METHODS, ...NO_ROUTES];
+export const STEPS = [
+  ...GATE,
+  ...VISIT,
+  ...LEAVING,
+  ...ENDINGS,
+  ...AROUND,
+  ...METHODS,
+  ...NO_ROUTES,
+];
