@@ -61,6 +61,7 @@ function onNocodb(server, table) {
     /** @param {string} id */
     remove: (id) => table.delete(id),
     drop: () => table.drop(),
+    settings: table.settings,
     /** What `lastseen` prints of this table. @param {string[]} args */
     command: (...args) => command(args, environment(table.settings)),
     stop: () => server.stop(),

@@ -40,8 +40,11 @@ let api;
 /** @type {Distribution} */
 let site;
 
+/** @type {NodeJS.ProcessEnv} */
+let settings;
+
 before(async () => {
-  const settings = {
+  settings = {
     SITE_AUDIENCE: SITE,
     SESSION_KEYS: KEYS,
     EDGE_SECRET: SECRET,
@@ -163,6 +166,16 @@ test("around the edge nobody is answered, and through it nobody forges where the
   });
   assert.equal(forged.status, 403);
   assert.equal(forged.json.code, "cross-site");
+});
+
+test("doctor finds nothing wrong with it from outside, and leaves no row", async () => {
+  const before = (await api.rows()).length;
+  const env = environment({ ...settings, ...api.settings });
+  const said = await command(["doctor", "--url", site.url, "--api", api.url], env);
+  assert.match(said, /opens with a session/);
+  assert.match(said, /around the site|not-through-the-site/);
+  assert.doesNotMatch(said, /✗/);
+  assert.equal((await api.rows()).length, before);
 });
 
 test("an edge that was told nothing lets nothing through", async () => {
