@@ -13,9 +13,6 @@ template=${TEMPLATE:-$root/template.yaml}
 
 announce() { printf '==> %s\n' "$*"; }
 
-# Every SecureString that a stack may have.
-readonly ALL_SECRETS="session-keys admin-token edge-secret nocodb-api-token access-passcode smtp-url"
-
 # reach_aws ARGUMENT…: goes on with the tools on the path, or stops in one line. What can be seen for nothing is looked at
 # before anything is installed for it.
 reach_aws() {

@@ -58,6 +58,7 @@ export function forMoto(told, given = {}) {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, replace(inner)]));
   }
   const replaced = replace(template);
+  if (told.SiteUrl) replaced.Outputs.SiteUrl.Value = told.SiteUrl;
   // The table of the tests is on this machine.
   replaced.Parameters.NocodbUrl.AllowedPattern = "^https?://.+$";
   return replaced;
