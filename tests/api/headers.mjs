@@ -1,6 +1,8 @@
 /**
- * Every header of every kind of answer, so that none is lost and none comes in by accident. Left out is what differs between two answers of the same kind, and what is not about
- * the answer but about its content: dates, lengths, addresses, cookies.
+ * Every header of every kind of answer of `lastseen serve`, so that none is lost and none comes in by
+ * accident; `tests/scenario/` holds the functions to the same. Left out is what differs between two
+ * answers of the same kind, and what is not about the answer but about its content: dates, lengths,
+ * addresses, cookies.
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
@@ -240,17 +242,12 @@ const KINDS = [
   },
 ];
 
-/** Those that the functions give, where no site is served beside them. */
-const OF_FUNCTIONS = KINDS.filter(
-  ({ path }) => /^\/(api|logout)/.test(path) && path !== "/api/none",
-);
-
 /**
  * @param {string} where
  * @param {(settings: NodeJS.ProcessEnv) => Promise<Target>} start
- * @param {{ hasSite?: boolean, isHttps: boolean }} options
+ * @param {{ isHttps: boolean }} options
  */
-export function headers(where, start, { hasSite = true, isHttps }) {
+export function headers(where, start, { isHttps }) {
   suite(`headers of ${where}, ${isHttps ? "behind https" : "over plain http"}`, () => {
     /** @type {Target} */
     let target;
@@ -261,7 +258,7 @@ export function headers(where, start, { hasSite = true, isHttps }) {
       await target?.stop();
     });
 
-    for (const { what, path, call, inside, status, headers } of hasSite ? KINDS : OF_FUNCTIONS) {
+    for (const { what, path, call, inside, status, headers } of KINDS) {
       test(what, async () => {
         const visitor = new Visitor(target.url);
         if (inside) await visitor.enter("anna@example.com");

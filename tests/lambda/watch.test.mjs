@@ -1,4 +1,3 @@
-import { headers } from "../api/headers.mjs";
 import { journeyWithTable } from "../api/journey.mjs";
 import { logs } from "../api/log.mjs";
 import { assertObjects } from "../attacks/log.mjs";
@@ -6,4 +5,3 @@ import { watchOnNocodb } from "../harness/targets.mjs";
 
 journeyWithTable("cargo lambda watch on NocoDB", watchOnNocodb);
 logs("cargo lambda watch on NocoDB", watchOnNocodb, assertObjects);
-headers("cargo lambda watch on NocoDB", watchOnNocodb, { hasSite: false, isHttps: true });

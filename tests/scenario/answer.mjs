@@ -1,5 +1,5 @@
 /** An answer with everything that two sessions never share replaced by words that say what was there. */
-import { OF_A_PLACE, OF_THE_CONNECTION } from "./differences.mjs";
+import { DIFFERENCES } from "./differences.mjs";
 
 /**
  * @typedef {{ status: number, headers: Record<string, string>, cookies: string[], body: string }} Plain
@@ -36,9 +36,9 @@ function describe(token) {
  */
 export function plain({ status, headers, text }, place) {
   const { "set-cookie": cookies = [], ...rest } = headers;
-  const stay = Object.entries(rest).filter(
-    ([name]) => !OF_THE_CONNECTION.includes(name) && !OF_A_PLACE[name]?.places.includes(place),
-  );
+  const { connection, requestId } = DIFFERENCES;
+  const differ = [...connection.headers, ...(place === requestId.place ? requestId.headers : [])];
+  const stay = Object.entries(rest).filter(([name]) => !differ.includes(name));
   return {
     status,
     headers: Object.fromEntries(stay.map(([name, value]) => [name, String(value)]).sort()),

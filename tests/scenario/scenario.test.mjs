@@ -7,7 +7,7 @@ import { after, before, suite, test } from "node:test";
 import { Visitor } from "../harness/http.mjs";
 import { builtOnNocodb, serveOnNocodb, serveOnSqlite, watchOnNocodb } from "../harness/targets.mjs";
 import { plain } from "./answer.mjs";
-import { NO_ROUTE, OTHER_LETTERS } from "./differences.mjs";
+import { DIFFERENCES } from "./differences.mjs";
 import { SETTINGS, STEPS } from "./steps.mjs";
 
 /** @typedef {import("../api/journey.mjs").Target} Target */
@@ -88,11 +88,11 @@ for (const { what, place, start } of PLACES) {
     for (const [index, step] of STEPS.entries()) {
       test(step.what, async () => {
         const answer = await people.play(step);
-        const refused = step.hasOtherLetters && OTHER_LETTERS.statuses[place];
+        const refused = step.hasOtherLetters && DIFFERENCES.otherLetters.statuses[place];
         assert.equal(answer.status, refused ?? step.status, answer.text);
         if (refused) return;
         if (step.isNoRoute) {
-          assert.match(answer.text, NO_ROUTE.answers[place]);
+          assert.match(answer.text, DIFFERENCES.noRoute.answers[place]);
           return;
         }
         const told = plain(answer, place);
