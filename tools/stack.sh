@@ -4,12 +4,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # Secrets pass through here. Whoever asked for a trace gets none.
 set +x
 
-samconfig=${SAMCONFIG:-$root/samconfig.toml}
-[ -e "$samconfig" ] || fail "SAMCONFIG: there is no file $samconfig"
-samconfig=$(cd "$(dirname "$samconfig")" && pwd)/$(basename "$samconfig")
+# absolute VARIABLE FILE: the file where the caller means it; the scripts work elsewhere.
+absolute() {
+  [ -e "$2" ] || fail "$1: there is no file $2"
+  printf '%s/%s\n' "$(cd "$(dirname "$2")" && pwd)" "$(basename "$2")"
+}
+samconfig=$(absolute SAMCONFIG "${SAMCONFIG:-$root/samconfig.toml}")
 # A template that is built already, such as by another machine; else `sam build` makes it of template.yaml.
-template=${TEMPLATE:-$root/template.yaml}
-[ -e "$template" ] || fail "TEMPLATE: there is no file $template"
+template=$(absolute TEMPLATE "${TEMPLATE:-$root/template.yaml}")
+export SAMCONFIG=$samconfig TEMPLATE=${TEMPLATE:+$template}
 
 announce() { printf '==> %s\n' "$*"; }
 
@@ -18,7 +21,7 @@ announce() { printf '==> %s\n' "$*"; }
 reach_aws() {
   if [ -z "${LASTSEEN_TOOLS:-}" ]; then
     has_signs_of_credentials || fail "there are no AWS credentials here. Run \`aws configure\`, or set AWS_PROFILE to a profile that you have"
-    LASTSEEN_TOOLS=1 exec "$root/tools/lambda" "$0" "$@"
+    LASTSEEN_TOOLS=1 exec "$root/tools/lambda" "$root/tools/$(basename "$0")" "$@"
   fi
   export AWS_PAGER='' AWS_CLI_AUTO_PROMPT=off
   read_config

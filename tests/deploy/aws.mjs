@@ -22,7 +22,8 @@ export const STACK = "lastseen";
 /** What CloudFront would have called the distribution. */
 export const NAME = "d111111abcdef8.cloudfront.net";
 
-const VENV = execFileSync(join(root, "tools/lambda"), ["sh", "-c", "echo $VIRTUAL_ENV"], {
+/** Where the tools are installed. */
+export const VENV = execFileSync(join(root, "tools/lambda"), ["sh", "-c", "echo $VIRTUAL_ENV"], {
   encoding: "utf8",
   env: environment({}),
 }).trim();

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import { environment, root } from "../harness/process.mjs";
-import { Aws } from "./aws.mjs";
+import { Aws, VENV } from "./aws.mjs";
 
 /** @type {Aws} */
 let aws;
@@ -61,6 +61,20 @@ test("credentials that AWS does not take stop it in one line", async () => {
   });
   assert.equal(code, 1);
   assert.match(err, /^error: AWS does not take the credentials: .*ExpiredToken.*AWS_PROFILE\n$/);
+});
+
+test("it may be called from anywhere, and finds its tools by itself", async () => {
+  aws.configure();
+  const tools = join(root, "tools");
+  const env = real({
+    LASTSEEN_TOOLS: "",
+    LASTSEEN_CACHE: dirname(VENV),
+    SAMCONFIG: relative(tools, aws.samconfig),
+    TEMPLATE: "../template.yaml",
+  });
+  const { code, err } = await aws.run(["sh", "-c", `cd ${tools} && ./deploy check`], { env });
+  assert.equal(code, 0, err);
+  assert.match(err, /account 123456789012, region us-east-1, stack lastseen/);
 });
 
 test("a step that does not exist is named, and so are those that do", async () => {
