@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { send, Visitor } from "../harness/http.mjs";
 import { environment, root } from "../harness/process.mjs";
@@ -16,7 +16,9 @@ const SITE = "www.example.com";
 const SECRET = "e".repeat(43);
 const KEYS = `test:${Buffer.alloc(32, 7).toString("base64")}`;
 const PAGE = "/portfolio/confidential/";
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8" };
+const STATIC_DIR = join(root, "static");
+/** What `make deploy` uploads, by name. @type {Map<string, { contentType: string, cacheControl: string }>} */
+const files = new Map();
 
 /**
  * S3 as origin access control shows it: files by their exact names, 404 for the rest.
@@ -25,14 +27,15 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; ch
  * @returns {Promise<import("./distribution.mjs").Reply>}
  */
 async function bucket(path) {
-  try {
-    const body = await readFile(join(root, "static", decodeURIComponent(path)));
-    const type = TYPES[/** @type {".js"} */ (extname(path))] ?? "application/octet-stream";
-    const cache = path.startsWith(PAGE) ? "no-store" : "no-cache";
-    return { status: 200, headers: { "content-type": type, "cache-control": cache }, body };
-  } catch {
+  const name = decodeURIComponent(path.slice(1));
+  const file = files.get(name);
+  if (!file)
     return { status: 404, headers: { "content-type": "application/xml" }, body: "<Error/>" };
-  }
+  return {
+    status: 200,
+    headers: { "content-type": file.contentType, "cache-control": file.cacheControl },
+    body: await readFile(join(STATIC_DIR, name)),
+  };
 }
 
 /** @type {Awaited<ReturnType<typeof watchOnNocodb>>} */
@@ -53,6 +56,11 @@ before(async () => {
   };
   api = await watchOnNocodb(settings);
   site = await Distribution.start({ bucket, api: api.url });
+  const listed = await command(["files"], environment({ ...settings, STATIC_DIR }));
+  for (const line of listed.trim().split("\n")) {
+    const { name, ...file } = JSON.parse(line);
+    files.set(name, file);
+  }
   const gate = await command(["keys", "edge"], environment(settings));
   site.stored = { gate, api: `${SECRET}\n` };
 });
@@ -139,7 +147,7 @@ test("every answer is guarded alike, whoever made it", async () => {
 test("what is not there is the site's own page, and never a list", async () => {
   const missing = await browser().open("/nothing/here.html");
   assert.equal(missing.status, 404);
-  assert.equal(missing.text, await readFile(join(root, "static/404.html"), "utf8"));
+  assert.equal(missing.text, await readFile(join(STATIC_DIR, "404.html"), "utf8"));
   for (const path of ["/?list-type=2", "//", "/."]) {
     assert.doesNotMatch((await browser().open(path)).text, /ListBucketResult/);
   }
