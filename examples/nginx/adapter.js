@@ -1,6 +1,10 @@
 // What nginx needs beside the gate; this file is appended to functions/edge-gate/gate.js. It makes the gate's
 // event of a request, and of the gate's decision an answer or the file to open.
 
+// Whatever a visitor calls a parameter or a cookie is only a name: objects have members of their own, and `__proto__`
+// would change all of them.
+const noFields = () => Object.create(null);
+
 // CloudFront gives several values of one name as `multiValue`, and the first of them as `value`.
 function add(fields, name, value) {
   const field = fields[name];
@@ -29,9 +33,9 @@ function toRequest(r) {
   const request = {
     method: r.method,
     uri: question < 0 ? target : target.slice(0, question),
-    querystring: {},
-    headers: {},
-    cookies: {},
+    querystring: noFields(),
+    headers: noFields(),
+    cookies: noFields(),
   };
   addPairs(request.querystring, question < 0 ? "" : target.slice(question + 1), "&");
   r.rawHeadersIn.forEach((header) => {
@@ -60,10 +64,18 @@ async function answerNginx(r) {
     r.internalRedirect("@lastseen_file");
     return;
   }
+  const location = decision.headers.location;
   Object.keys(decision.headers).forEach((name) => {
-    r.headersOut[name] = decision.headers[name].value;
+    if (name !== "location") {
+      r.headersOut[name] = decision.headers[name].value;
+    }
   });
-  r.return(decision.statusCode);
+  // With a redirect nginx sends a Location of its own, an empty one where it was told none, and browsers refuse two.
+  if (location === undefined) {
+    r.return(decision.statusCode);
+  } else {
+    r.return(decision.statusCode, location.value);
+  }
 }
 
 export default { answer: answerNginx };

@@ -1,5 +1,6 @@
 /** A real nginx with the files of examples/nginx, of which only the marked lines are changed. */
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,11 +19,17 @@ const isDebian = /^ID=debian$/m.test(await readFile("/etc/os-release", "utf8").c
 export const skip = unpacked.status !== 0 && !isDebian && "there is no package of nginx with njs";
 
 export class Nginx {
-  /** @param {string} home @param {Running} running @param {string} url */
-  constructor(home, running, url) {
+  /**
+   * @param {string} home
+   * @param {Running} running
+   * @param {string} url without TLS
+   * @param {string[]} chromiumArgs what makes Chromium find the site at the port that https has, and trust it
+   */
+  constructor(home, running, url, chromiumArgs) {
     this.home = home;
     this.running = running;
     this.url = url;
+    this.chromiumArgs = chromiumArgs;
   }
 
   /**
@@ -35,13 +42,17 @@ export class Nginx {
    */
   static async start({ host, folder, api, secret, settings }) {
     const home = await mkdtemp(join(tmpdir(), "lastseen-nginx-"));
-    const [installed, port] = [unpacked.stdout.trim(), await freePort()];
+    const installed = unpacked.stdout.trim();
+    const [port, tlsPort] = await Promise.all([freePort(), freePort()]);
+    const keyHash = await certify(home, host);
     await lay(home, { settings, secret, cert: api.cert });
     const example = await readFile(join(EXAMPLES, "lastseen.conf"), "utf8");
     const site = changed(example, [
-      [/listen 443 ssl http2;/g, `listen 127.0.0.1:${port};`],
+      // Without TLS as well, for what is looked at to the byte.
+      [/listen 443(?= ssl http2;)/g, `listen 127.0.0.1:${port}; listen 127.0.0.1:${tlsPort}`],
       [/(?<= server_name )\S+(?=;)/g, host],
-      [/ssl_certificate(_key)? .*# <--/g, ""],
+      [/(?<= ssl_certificate )\S+(?=;)/g, `${home}/cert.pem`],
+      [/(?<= ssl_certificate_key )\S+(?=;)/g, `${home}/key.pem`],
       [/(?<= root )\S+(?=;)/g, folder],
       [/(?<=set \$lastseen_api )\S+(?=;)/g, api.host],
       [/resolver .*/g, ""],
@@ -69,7 +80,10 @@ export class Nginx {
       ["-p", home, "-e", "stderr", "-c", join(home, "nginx.conf")],
       { env: environment({}) },
     );
-    const nginx = new Nginx(home, running, `http://127.0.0.1:${port}`);
+    const nginx = new Nginx(home, running, `http://127.0.0.1:${port}`, [
+      `--host-resolver-rules=MAP ${host} 127.0.0.1:${tlsPort}`,
+      `--ignore-certificate-errors-spki-list=${keyHash}`,
+    ]);
     try {
       await until("answer of nginx", () => nginx.#isUp());
     } catch (error) {
@@ -109,6 +123,23 @@ async function lay(home, { settings, secret, cert }) {
   const line = `proxy_set_header X-Lastseen-Edge "${secret}";\n`;
   await writeFile(join(folder, "edge-secret.conf"), line, { mode: 0o600 });
   await writeFile(join(home, "ca.pem"), cert);
+}
+
+/**
+ * Makes the site's certificate, which nobody ever sees again.
+ *
+ * @param {string} home @param {string} host
+ * @returns {Promise<string>} what Chromium knows its key by
+ */
+async function certify(home, host) {
+  const file = join(home, "cert.pem");
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+  const names = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=DNS:${host}`];
+  const files = ["-noenc", "-days", "2", "-keyout", join(home, "key.pem"), "-out", file];
+  execFileSync("openssl", [...request, ...names, ...files], { stdio: "pipe" });
+  const { publicKey } = new X509Certificate(await readFile(file));
+  const spki = publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(spki).digest("base64");
 }
 
 /** @param {string} text @param {[RegExp, string][]} changes each of which must find its place */

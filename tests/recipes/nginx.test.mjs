@@ -21,7 +21,9 @@ import {
   SECRET,
 } from "../attacks/target.mjs";
 import { ask } from "../attacks/wire.mjs";
+import { leaveEmail, pathOf } from "../browser/gate-page.mjs";
 import { table, token } from "../edge/table.mjs";
+import { asVisitor, launch, quit } from "../harness/browser.mjs";
 import { send, Visitor } from "../harness/http.mjs";
 import { HttpsFront } from "../harness/https.mjs";
 import { environment } from "../harness/process.mjs";
@@ -37,10 +39,33 @@ const OWN = { origin: `https://${HOST}`, "sec-fetch-site": "same-origin" };
 
 const SETTINGS = { ...table.variables, COOKIE_SECURE: "true", EDGE_SECRET, TRUSTED_HOPS: "2" };
 
-/** @param {string} folder @param {string} upstream */
-async function nginxBefore(folder, upstream) {
+/** What every page and every answer of the gate carries. */
+const HEADERS = {
+  "content-security-policy": "object-src 'none'; base-uri 'none'; frame-ancestors 'self'",
+  "cross-origin-opener-policy": "same-origin",
+  "referrer-policy": "strict-origin-when-cross-origin",
+  "strict-transport-security": "max-age=31536000; includeSubDomains",
+  "x-content-type-options": "nosniff",
+};
+
+/** The values of a header, one for each line. @param {{ head: string }} reply @param {string} name */
+const valuesOf = ({ head }, name) =>
+  head
+    .split("\r\n")
+    .filter((line) => line.toLowerCase().startsWith(`${name}:`))
+    .map((line) => line.slice(name.length + 1).trim());
+
+/** @param {{ head: string }} reply @param {string} cacheControl */
+function assertHeaders(reply, cacheControl) {
+  for (const [name, value] of Object.entries({ ...HEADERS, "cache-control": cacheControl })) {
+    assert.deepEqual(valuesOf(reply, name), [value], `${name}\n${reply.head}`);
+  }
+}
+
+/** @param {string} folder @param {string} upstream @param {string} [given] other settings than an owner has */
+async function nginxBefore(folder, upstream, given) {
   const front = await HttpsFront.open(API, upstream);
-  const settings = await command(["keys", "edge"], environment(SETTINGS));
+  const settings = given ?? (await command(["keys", "edge"], environment(SETTINGS)));
   const api = { host: API, port: front.port, cert: front.cert };
   try {
     const nginx = await Nginx.start({ host: HOST, folder, api, secret: EDGE_SECRET, settings });
@@ -118,9 +143,7 @@ suite("a site that nginx serves", { skip }, () => {
     const page = await anna.open(`${PAGE}?a=b`);
     assert.equal(page.status, 200);
     assert.ok(page.text.includes(SECRET));
-    assert.equal(page.headers["cache-control"], "no-store");
     assert.match(page.headers["content-type"] ?? "", /^text\/html; charset=utf-8$/);
-    assert.equal(page.headers["strict-transport-security"], "max-age=31536000; includeSubDomains");
     const picture = await anna.send(FILE, { headers: { "sec-fetch-mode": "no-cors" } });
     assert.equal(picture.headers["content-type"], "image/svg+xml");
 
@@ -135,6 +158,94 @@ suite("a site that nginx serves", { skip }, () => {
       (await anna.open(PAGE)).headers.location,
       `/access/?redirect=${encodeURIComponent(PAGE)}`,
     );
+  });
+
+  test("a browser is led to the gate and back", async (t) => {
+    const chromium = await launch({ args: nginx.chromiumArgs });
+    t.after(() => quit(chromium));
+    await asVisitor(chromium, t, async (visitor) => {
+      const page = await visitor.newPage();
+      // Without the slash at its end it takes one redirect more.
+      await page.goto(`https://${HOST}${PAGE.slice(0, -1)}`);
+      assert.equal(await pathOf(page), "/access/");
+      await leaveEmail(page, "anna@example.com");
+      assert.equal(await pathOf(page), PAGE);
+      assert.ok((await page.content()).includes(SECRET));
+    });
+  });
+
+  test("every redirect says in one line where it leads", async () => {
+    const inside = await cookie();
+    const back = `redirect=${encodeURIComponent(PAGE)}`;
+    const form = "email=anna%40example.com";
+    const entry = {
+      method: "POST",
+      headers: {
+        ...OWN,
+        "content-type": "application/x-www-form-urlencoded",
+        "content-length": `${form.length}`,
+        referer: `https://${HOST}/access/?${back}`,
+      },
+      body: form,
+    };
+    /** @type {[string, { method?: string, headers?: Record<string, string>, body?: string }, string][]} */
+    const redirects = [
+      [PAGE, {}, `/access/?${back}`],
+      [PAGE, { method: "HEAD" }, `/access/?${back}`],
+      [
+        PAGE,
+        { headers: { cookie: "__Host-lastseen=x" } },
+        `/access/?${back}&reason=invalid#invalid`,
+      ],
+      [PAGE, { headers: { cookie: `__Host-lastseen=${token()}` } }, `/api/session-refresh?${back}`],
+      ["/access?a=b", {}, "/access/?a=b"],
+      ["/api/verify-temp-access", entry, PAGE],
+      ["/logout", { headers: { ...OWN, cookie: inside } }, "/access/?reason=logout#logout"],
+    ];
+    for (const [path, call, to] of redirects) {
+      const headers = { host: HOST, ...NAVIGATION, ...call.headers };
+      const reply = await ask(nginx.url, path, { ...call, headers });
+      assert.deepEqual(valuesOf(reply, "location"), [to], reply.head);
+    }
+  });
+
+  test("a parameter or a cookie may have any name", async () => {
+    for (const query of [
+      "__proto__=x&a=b",
+      "constructor=1&toString=2&a=3",
+      "a=1&__proto__=2&__proto__=3",
+    ]) {
+      const page = `${PAGE}?${query}`;
+      const reply = await ask(nginx.url, page, { headers: { host: HOST, ...NAVIGATION } });
+      const gate = `/access/?redirect=${encodeURIComponent(page)}`;
+      assert.deepEqual(valuesOf(reply, "location"), [gate], reply.head);
+    }
+    const inside = await cookie();
+    for (const name of ["__proto__", "constructor", "toString"]) {
+      const headers = { host: HOST, ...NAVIGATION, cookie: `${name}=x; ${inside}` };
+      assert.equal((await ask(nginx.url, PAGE, { headers })).status, 200, name);
+    }
+  });
+
+  test("pages, and what the gate and the API answer, carry their headers once", async () => {
+    const inside = await cookie();
+    for (const [path, status, cacheControl, visitor] of /** @type {const} */ ([
+      ["/", 200, "no-cache", ""],
+      ["/none.html", 404, "no-cache", ""],
+      [PAGE, 200, "no-store", inside],
+      [PAGE, 302, "no-store", ""],
+      ["/access", 302, "no-store", ""],
+      ["/.env", 404, "no-store", ""],
+    ])) {
+      const headers = { host: HOST, ...NAVIGATION, cookie: visitor };
+      const reply = await ask(nginx.url, path, { headers });
+      assert.equal(reply.status, status, path);
+      assertHeaders(reply, cacheControl);
+    }
+    const api = await ask(nginx.url, HEARTBEAT, { headers: { host: HOST } });
+    for (const name of ["strict-transport-security", "x-content-type-options", "cache-control"]) {
+      assert.equal(valuesOf(api, name).length, 1, `${name}\n${api.head}`);
+    }
   });
 
   test("a token that has not been confirmed lately goes through a refresh", async () => {
@@ -175,6 +286,10 @@ suite("a site that nginx serves", { skip }, () => {
       const headers = { host: HOST, ...NAVIGATION };
       const without = await ask(nginx.url, path, { headers });
       const session = await ask(nginx.url, path, { headers: { ...headers, cookie: inside } });
+      for (const reply of [without, session]) {
+        const isRedirect = reply.status >= 300 && reply.status < 400;
+        assert.equal(valuesOf(reply, "location").length, isRedirect ? 1 : 0, reply.head);
+      }
       // What is no HTTP is refused by nginx itself, and what is no path by the gate.
       if (without.status === 400) {
         assert.equal(session.status, 400);
@@ -185,7 +300,7 @@ suite("a site that nginx serves", { skip }, () => {
       } else if (is === "protected") {
         assert.equal(without.status, 302, path);
         const back = new URLSearchParams({ redirect: url });
-        assert.ok(`${without.head}\r\n`.includes(`location: /access/?${back}\r\n`), without.head);
+        assert.deepEqual(valuesOf(without, "location"), [`/access/?${back}`], without.head);
       } else {
         assert.equal(without.status, session.status, path);
       }
@@ -293,4 +408,19 @@ test("nginx says who asked and proves who it is, whatever the client says", { sk
     await send(nginx.url, elsewhere, { headers: { host: HOST } });
   }
   assert.equal(asked.length, length, "nothing else is the API's");
+});
+
+test("settings without a gate open nothing", { skip }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "lastseen-recipe-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "index.html"), SECRET);
+  const { nginx, front } = await nginxBefore(folder, "http://127.0.0.1:9", "{}");
+  t.after(async () => {
+    await nginx.stop();
+    front.stop();
+  });
+  const reply = await ask(nginx.url, "/", { headers: { host: HOST } });
+  assert.equal(reply.status, 503);
+  assert.ok(!reply.all.includes(SECRET));
+  assertHeaders(reply, "no-store");
 });
