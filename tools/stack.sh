@@ -39,6 +39,9 @@ read_config() {
   config=$(python "$root/tools/samconfig" "$samconfig" show "$template")
   stack=$(setting stack_name)
   [ -n "$stack" ] || fail "$samconfig names no stack: set stack_name in [default.global.parameters]"
+  # Functions at the edge are called like it, with a little more, in 64 characters; SSM takes no path that begins with these.
+  [[ $stack =~ ^[A-Za-z][A-Za-z0-9-]{0,58}$ && ! ${stack,,} =~ ^(aws|ssm) ]] ||
+    fail "stack_name: $stack is not a letter with at most 58 letters, digits and hyphens after it, or begins with aws or ssm"
   region=$(setting region)
   # Where nothing is said yet: the one that CloudFront's certificates and web ACLs are made in.
   AWS_REGION=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 2>/dev/null || echo us-east-1)}}}
@@ -51,14 +54,30 @@ setting() { sed -n "s/^$1=//p" <<<"$config"; }
 # check_credentials: who we are to AWS, in account; or stops.
 check_credentials() {
   account=$(aws sts get-caller-identity --query Account --output text 2>&1) ||
-    fail "AWS does not take the credentials: ${account##*$'\n'}. Log in again (such as by \`aws sso login\`), or set AWS_PROFILE"
+    fail "AWS does not take the credentials: ${account##*$'\n'}. Log in again, or set AWS_PROFILE"
 }
 
 # output NAME: of the stack; nothing where it has none of this name.
 output() {
   local found
   found=$(aws cloudformation describe-stacks --stack-name "$stack" \
-    --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text 2>&1) ||
-    fail "there is no stack $stack in $AWS_REGION to ask (${found##*$'\n'}). Run: tools/deploy stack"
+    --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text) ||
+    fail "there is no stack $stack in $AWS_REGION to ask. Run: tools/deploy stack"
   printf '%s\n' "${found/#None/}"
+}
+
+# live PARAMETER: what the stack has it at; nothing where there is no stack.
+live() {
+  aws cloudformation describe-stacks --stack-name "$stack" \
+    --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue" --output text 2>/dev/null || true
+}
+
+# empty_bucket: the site's, where there is one; CloudFormation deletes none that holds anything.
+empty_bucket() {
+  local bucket
+  bucket=$(aws cloudformation describe-stack-resource --stack-name "$stack" --logical-resource-id SiteBucket \
+    --query StackResourceDetail.PhysicalResourceId --output text 2>/dev/null) || return 0
+  if [ -n "$bucket" ] && aws s3api head-bucket --bucket "$bucket" >/dev/null 2>&1; then
+    aws s3 rm "s3://$bucket" --recursive --only-show-errors
+  fi
 }

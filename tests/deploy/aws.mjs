@@ -102,6 +102,8 @@ export class Aws {
       AWS_SECRET_ACCESS_KEY: "test",
       AWS_DEFAULT_REGION: "us-east-1",
       AWS_EC2_METADATA_DISABLED: "true",
+      // Nothing has to spread here.
+      EDGE_SECONDS: "0",
       // moto reads the bucket's name where it stands only for a host of this name.
       AWS_ENDPOINT_URL: this.moto.url.replace("127.0.0.1", "localhost"),
       ...more,

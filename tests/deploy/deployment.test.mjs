@@ -113,7 +113,7 @@ test("the first run makes everything, and learns the name of the site on the way
   for (const call of calls) {
     assert.match(
       call,
-      /^deploy .*--region us-east-1 --no-confirm-changeset --no-fail-on-empty-changeset$/,
+      /^deploy .*--region us-east-1 --s3-prefix lastseen --no-confirm-changeset --no-fail-on-empty-changeset --parameter-overrides file:\S+$/,
     );
   }
   const { Functions } = await aws.cli("lambda", "list-functions");

@@ -5,15 +5,17 @@
  * with is noted beside the template.
  */
 import { execFileSync } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { root } from "../harness/process.mjs";
 
 const text = { type: /** @type {const} */ ("string") };
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   strict: false,
-  options: { "config-file": text, "template-file": text, "stack-name": text, region: text },
+  options: {
+    ...{ "config-file": text, "template-file": text, "stack-name": text, region: text },
+    "parameter-overrides": text,
+  },
 });
 appendFileSync(`${process.env.HOME}/sam.log`, `${process.argv.slice(2).join(" ")}\n`);
 
@@ -26,18 +28,12 @@ if (positionals[0] === "delete") {
   cloudformation("delete-stack", "--stack-name", String(values["stack-name"]));
 } else {
   const file = String(values["template-file"]);
-  const told = run(
-    "python",
-    `${root}/tools/samconfig`,
-    String(values["config-file"]),
-    "show",
-    file,
+  const [, name = ""] =
+    /^stack_name = "(.+)"$/m.exec(readFileSync(String(values["config-file"]), "utf8")) ?? [];
+  const given = String(values["parameter-overrides"]).replace("file://", "");
+  const parameters = Object.entries(JSON.parse(readFileSync(given, "utf8"))).map(
+    ([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }),
   );
-  const known = told.split("\n").map((line) => /^(\w+)=(.*)$/.exec(line) ?? []);
-  const name = known.find(([, name]) => name === "stack_name")?.[2] ?? "";
-  const parameters = known
-    .filter(([, name]) => /^[A-Z]/.test(name ?? ""))
-    .map(([, ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }));
   const stacks = JSON.parse(cloudformation("describe-stacks", "--output", "json")).Stacks;
   const verb = stacks.some((/** @type {any} */ { StackName }) => StackName === name)
     ? "update-stack"

@@ -87,14 +87,16 @@ test("a step that does not exist is named, and so are those that do", async () =
 test("what is missing is taken from the environment, and written once, beside the comments", async () => {
   aws.configure();
   const before = aws.configured;
-  const env = real({ ...TABLE, STATIC_DIR: "../my site" });
+  const folder = join(aws.folder, "my site");
+  mkdirSync(folder);
+  const env = real({ ...TABLE, STATIC_DIR: folder });
   const ran = await aws.run([SCRIPT, "settings"], { env });
   assert.equal(ran.code, 0, ran.err);
   const written = aws.configured;
   for (const line of before.split("\n")) assert.ok(written.includes(line), line);
   for (const line of [
     'region = "us-east-1"',
-    'static_dir = "../my site"',
+    `static_dir = "${folder}"`,
     'NocodbUrl = "https://nocodb.example"',
     'NocodbBaseId = "p1"',
     'NocodbTableId = "m1"',
@@ -137,12 +139,29 @@ test("whoever sits at a terminal is asked", async () => {
   );
 });
 
+test("a name that the edge or SSM could not carry is refused", async () => {
+  for (const name of ["aws-site", "1st", "a.b", "s".repeat(60)]) {
+    aws.configure();
+    const text = aws.configured.replace('stack_name = "lastseen"', `stack_name = "${name}"`);
+    writeFileSync(aws.samconfig, text);
+    const { code, err } = await aws.run([SCRIPT, "settings"], { env: real(TABLE) });
+    assert.equal(code, 1);
+    assert.match(err, /^error: stack_name: /);
+  }
+});
+
 test("what the template would refuse is refused before the build, by name", async () => {
   for (const [wrong, message] of /** @type {[Record<string, string>, RegExp][]} */ ([
     [{ NocodbUrl: "nocodb.example" }, /NocodbUrl: must start with https:\/\//],
     [{ Front: "nginx" }, /Front: must be one of site, cloudfront, proxy, none/],
     [{ ProtectedPrefix: "/deck" }, /ProtectedPrefix: is no parameter/],
     [{ ProtectedPrefixes: "deck" }, /ProtectedPrefixes: must be paths that start with \//],
+    [{ IdleTimeoutSeconds: "abc" }, /IdleTimeoutSeconds: must be a number/],
+    [{ TrustedHops: "9" }, /TrustedHops: must be at least 1 and at most 5/],
+    [{ AllowedEmails: `${"a".repeat(1200)}@b.c` }, /AllowedEmails: must have at most 1200/],
+    // What the functions and the edge would say after everything was built.
+    [{ IdleTimeoutSeconds: "7200" }, /IDLE_TIMEOUT_SECONDS: .*ALLOW_LONG_SESSIONS/],
+    [{ ProtectedPrefixes: `/${"a".repeat(900)}` }, /PROTECTED_PREFIXES: is too long for the gate/],
   ])) {
     aws.configure({ SiteAudience: "www.example.com", ...wrong });
     const { code, err } = await aws.run([SCRIPT, "settings"], { env: real(TABLE) });

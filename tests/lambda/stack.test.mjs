@@ -156,7 +156,7 @@ suite("the API behind the edge", () => {
     // Those that CloudFront keeps for a while whatever the answer says.
     const kept = distribution.CustomErrorResponses;
     const statuses = kept.map((/** @type {any} */ { ErrorCode }) => ErrorCode);
-    assert.deepEqual(statuses.sort(), [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]);
+    assert.deepEqual(statuses.sort(), [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504]);
     for (const { ErrorCode, ErrorCachingMinTTL, ResponsePagePath } of kept) {
       assert.equal(ErrorCachingMinTTL, 0, String(ErrorCode));
       // All others are the API's to explain.
@@ -361,6 +361,7 @@ test("what cannot be made is refused before anything is, by the parameter at fau
     [{ ...zone, ...name, ...elsewhere, CertificateArn: CERTIFICATE }, undefined],
     [{ LimitPerAddress: "on" }, undefined],
     [{ LimitPerAddress: "on", ...elsewhere }, /LimitPerAddress/],
+    [{ LimitPerAddress: "on", Front: "proxy", ...name }, /^LimitPerAddress/],
     [{ VerifyEmail: "code" }, /MailFrom/],
   ];
   for (const [given, refusal] of cases) {
@@ -425,11 +426,20 @@ suite("alarms", () => {
 
   test("the dashboard is JSON with and without the edge, and asks for fields that are logged", () => {
     for (const front of ["site", "proxy"]) {
-      const { Dashboard } = stack({ Front: front, SiteAudience: "www.example.com" }).resources;
-      const [text, { Edge }] = Dashboard.Properties.DashboardBody["Fn::Sub"];
-      const body = text
-        .replace("${Edge}", Edge["Fn::Sub"] ?? Edge)
-        .replaceAll(/\$\{[\w:.]+\}/g, "x");
+      const { Dashboard, ...others } = stack({
+        Front: front,
+        SiteAudience: "www.example.com",
+      }).resources;
+      const [text, told] = Dashboard.Properties.DashboardBody["Fn::Sub"];
+      const filled = Object.entries(told).reduce(
+        (body, [name, value]) => body.replace(`\${${name}}`, value["Fn::Sub"] ?? value),
+        text,
+      );
+      const alarms = Object.keys(others).filter(
+        (id) => others[id].Type === "AWS::CloudWatch::Alarm",
+      );
+      for (const id of alarms) assert.ok(filled.includes(`"\${${id}.Arn}"`), id);
+      const body = filled.replaceAll(/\$\{[\w:.]+\}/g, "x");
       const { widgets } = JSON.parse(body);
       assert.equal(widgets.length, front === "site" ? 7 : 6);
       const { query } = widgets.find((/** @type {any} */ { type }) => type === "log").properties;
