@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::terminal::printable;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -43,6 +45,7 @@ impl Finding {
     }
 }
 
+/// Servers, tables and settings are quoted in it: nothing of theirs reaches the terminal raw.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.mark {
@@ -50,6 +53,20 @@ impl fmt::Display for Finding {
             Mark::Mind => '!',
             Mark::Wrong => '✗',
         };
-        write!(f, "{mark} {}", self.text)
+        write!(f, "{mark} {}", printable(&self.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_wrote_cannot_command_the_terminal() {
+        let finding = Finding::wrong("answered with \u{1b}[2J\u{202e} — mend it");
+        assert_eq!(
+            finding.to_string(),
+            "✗ answered with \u{fffd}[2J\u{fffd} — mend it"
+        );
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use self::asking::Site;
 use super::Report;
-use super::finding::Finding;
+use super::finding::{Finding, Mark};
 use super::settings::{self, is_this_machine, line};
 use crate::terminal::Progress;
 use crate::{defaults, keys};
@@ -57,6 +57,7 @@ pub(super) async fn check(
     };
     let pages = pages::check(&site, &settings).await;
     let mut of_api = api::check(&site).await;
+    let is_api_wrong = of_api.iter().any(|finding| finding.mark == Mark::Wrong);
     if let Some(api) = api {
         of_api.push(api::around(&Site::new(api, &here)?).await);
     }
@@ -66,6 +67,13 @@ pub(super) async fn check(
     let visit = match settings_of_a_visit(&here, variables, url) {
         // What is wrong has been said.
         _ if !errors.is_empty() => Vec::new(),
+        // Whoever reads a session on the way, or is given it, has it.
+        _ if !site.is_https() && !is_here(url) => vec![Finding::mind(
+            "no visit was tried: over plain http its session could be read on the way — give the address with https",
+        )],
+        _ if is_api_wrong => vec![Finding::mind(
+            "no visit was tried: its session is for the API alone, and what answers as the API is wrong — mend that first",
+        )],
         Ok(Ok(settings)) => visit::check(&site, &settings).await?,
         Ok(Err(error)) => vec![Finding::wrong(line(&error))],
         Err(missing) => vec![Finding::mind(format!(

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use shared::timestamp::Timestamp;
 use crate::place::{Place, Ran};
 use crate::tables::{Base, REQUIRED, all};
 use crate::visits::{sqlite, visit};
+
+mod holes;
+mod rows;
+mod sent;
 
 const KEYS: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const OTHER_KEYS: &str = "a:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -199,6 +203,7 @@ async fn a_healthy_site_gets_a_tick_for_everything_and_keeps_no_row() {
         "gate page: ",
         "headers that protect it",
         "needs a session: the gate, and the way back",
+        "/portfolio/confidential/ every file needs a session, whoever asks",
         "3 other spellings of /portfolio/confidential/ open nothing",
         "/lastseen.js, the same as this version's",
         "the API answers at ",
@@ -540,43 +545,6 @@ async fn a_row_that_cannot_be_deleted_is_named() {
     let serving = Serving::start(&place);
     let ran = doctor(&place, &serving.url);
     only_wrong(&ran, "the visit's row 1 could not be deleted: SQLite: kept");
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn whoever_interrupts_it_leaves_no_row_either() {
-    let place = laptop();
-    let serving = Serving::start(&place);
-    let (reached, is_reached) = std::sync::mpsc::channel();
-    let hangs = move |head: String| {
-        if head.starts_with("POST /api/session-heartbeat") && header(&head, "cookie").is_some() {
-            reached.send(()).unwrap();
-            Act::Hang
-        } else {
-            Act::Pass(head)
-        }
-    };
-    let url = proxy(&serving.url, hangs, |head| head);
-    let mut command = place.command(&["doctor", "--url", &url]);
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    is_reached.recv_timeout(Duration::from_secs(30)).unwrap();
-    let store = sqlite(&place);
-    assert_eq!(rows(store.as_ref()).await, 1);
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let ran = Ran::from(child.wait_with_output().unwrap());
-    only_wrong(&ran, "interrupted");
-    assert_eq!(rows(store.as_ref()).await, 0);
 }
 
 #[tokio::test]

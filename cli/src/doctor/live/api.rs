@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 
 use super::super::finding::Finding;
 use super::asking::{Answer, Site, send};
-use super::pages::no_answer;
+use super::pages::{MANY_LOCATIONS, no_answer};
 
 pub(super) const HEARTBEAT: &str = "/api/session-heartbeat";
 /// No name ends like this (RFC 2606).
@@ -96,6 +96,9 @@ pub(super) async fn around(api: &Site) -> Finding {
 
 /// What to do about an answer that the API should not give.
 pub(super) fn cure(answer: &Answer) -> &'static str {
+    if answer.locations().count() > 1 {
+        return MANY_LOCATIONS;
+    }
     match (answer.status.as_u16(), answer.code().as_deref()) {
         (_, Some(AROUND)) => {
             "what stands in front sends another secret than EDGE_SECRET of the API, or none: see docs/keys.md"

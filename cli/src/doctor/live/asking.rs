@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
+use jiff::fmt::rfc2822;
 use reqwest::{Client, RequestBuilder};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -11,11 +12,10 @@ use serde_json::Value;
 use shared::causes::in_one_line;
 use shared::https;
 use shared::settings::Variables;
+use shared::timestamp::Timestamp;
 use url::Url;
 
 use super::super::finding::Finding;
-use crate::terminal::printable;
-
 /// Somebody waits at a terminal.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than any page with a form, and than the script.
@@ -76,7 +76,7 @@ impl Site {
 
     /// Where an answer of this site leads, with the path alone where it stays on the site.
     pub(super) fn leads_to(&self, answer: &Answer) -> Option<Url> {
-        self.url.join(answer.header("location")?).ok()
+        self.url.join(answer.location()?).ok()
     }
 
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -130,7 +130,7 @@ fn about_plain_http(url: &Url, plain: &Url, answer: Result<Answer, String>) -> F
             "{plain} does not answer, so nothing is sent in the open"
         ));
     };
-    let to = answer.header("location").and_then(|to| plain.join(to).ok());
+    let to = answer.location().and_then(|to| plain.join(to).ok());
     let is_secure = to.is_some_and(|to| to.scheme() == "https" && to.host_str() == url.host_str());
     if answer.status.is_redirection() && is_secure {
         Finding::good(format!("{plain} leads to https"))
@@ -155,6 +155,24 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Where it leads. Browsers refuse an answer that names more than one place (seen in Chromium:
+    /// `ERR_RESPONSE_HEADERS_MULTIPLE_LOCATION`), so that leads nowhere.
+    fn location(&self) -> Option<&str> {
+        let mut places = self.locations();
+        places.next().filter(|_| places.next().is_none())
+    }
+
+    pub(super) fn locations(&self) -> impl Iterator<Item = &str> {
+        let places = self.headers.get_all("location").iter();
+        places.map(|place| place.to_str().unwrap_or_default())
+    }
+
+    /// By the clock of whoever answered.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        let date = rfc2822::parse(self.header("date")?).ok()?;
+        Some(Timestamp::from_unix(date.timestamp().as_second()))
+    }
+
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -167,12 +185,13 @@ impl Answer {
     /// The status, and what is known besides.
     pub(super) fn say(&self) -> String {
         let status = self.status.as_u16();
-        let more = self
-            .code()
-            .or_else(|| self.header("location").map(|to| format!("to {to}")));
-        more.map_or(status.to_string(), |more| {
-            format!("{status} ({})", printable(&more))
-        })
+        let places: Vec<String> = self.locations().map(|to| format!("to {to}")).collect();
+        let more = self.code().unwrap_or_else(|| places.join(" and "));
+        if more.is_empty() {
+            status.to_string()
+        } else {
+            format!("{status} ({more})")
+        }
     }
 }
 
@@ -182,7 +201,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Answer, String> {
         if error.is_timeout() {
             format!("no answer within {} seconds", TIMEOUT.as_secs())
         } else {
-            printable(&in_one_line(&error.without_url()))
+            in_one_line(&error.without_url())
         }
     };
     let mut response = request.send().await.map_err(said)?;
@@ -213,6 +232,30 @@ mod tests {
             headers,
             body: Vec::new(),
         }
+    }
+
+    #[test]
+    fn an_answer_says_when_it_was_given() {
+        let dated = |date: &str| {
+            let mut answer = answer(200, "/");
+            answer.headers.insert("date", date.parse().unwrap());
+            answer.date().map(Timestamp::as_unix)
+        };
+        // RFC 9110 5.6.7
+        assert_eq!(dated("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(dated("today"), None);
+        assert_eq!(answer(200, "/").date(), None);
+    }
+
+    #[test]
+    fn an_answer_with_two_locations_leads_nowhere() {
+        let url = Url::parse("http://www.example.com").unwrap();
+        let mut answer = answer(302, "https://www.example.com/");
+        answer.headers.append("location", "/b".parse().unwrap());
+        assert_eq!(answer.location(), None);
+        let said = about_plain_http(&url, &url, Ok(answer)).to_string();
+        let both = "is answered with 302 (to https://www.example.com/ and to /b)";
+        assert!(said.starts_with('✗') && said.contains(both), "{said}");
     }
 
     #[test]

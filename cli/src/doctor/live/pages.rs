@@ -3,6 +3,7 @@
 use http::StatusCode;
 use shared::settings::Settings;
 use shared::site_path::SitePath;
+use url::Url;
 
 use super::super::finding::Finding;
 use super::asking::{Answer, Site};
@@ -12,6 +13,12 @@ const SCRIPT_PATH: &str = "/lastseen.js";
 const SCRIPT: &[u8] = include_bytes!("../../../../static/lastseen.js");
 /// What the gate's form posts to.
 const FORM: &str = "/api/verify-temp-access";
+/// What hosts may serve past a gate, by their endings: one that most folders have, and one that none has.
+const FILES: [&str; 2] = ["index.html", "lastseen-doctor.svg"];
+/// Of the form of a token (`{"alg":"HS256"}`, `{"sid":"lastseen-doctor"}`), and signed by nobody.
+const FORGED: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzaWQiOiJsYXN0c2Vlbi1kb2N0b3IifQ.bGFzdHNlZW4tZG9jdG9yLWRpZC1ub3Qtc2lnbi10aGlzLi4";
+pub(super) const MANY_LOCATIONS: &str =
+    "browsers refuse an answer with more than one Location: let only the gate or the API set it";
 /// Nobody has more than a few prefixes; no site is asked without end.
 const MAX_PREFIXES: usize = 10;
 
@@ -19,7 +26,7 @@ pub(super) async fn check(site: &Site, settings: &Settings) -> Vec<Finding> {
     let mut findings = gate(site, settings).await;
     let pages = protected_pages(settings);
     for page in &pages {
-        findings.push(protected(site, settings, page).await);
+        findings.extend(protected(site, settings, page).await);
     }
     if let Some(page) = pages.first() {
         findings.extend(spellings(site, page).await);
@@ -28,13 +35,14 @@ pub(super) async fn check(site: &Site, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+fn is_protected(settings: &Settings, path: &str) -> bool {
+    SitePath::normalise(path).is_some_and(|path| settings.protected.contain(&path))
+}
+
 /// A page below each prefix: where visitors are sent by default, and the prefixes themselves.
 pub(super) fn protected_pages(settings: &Settings) -> Vec<String> {
-    let is_protected = |path: &str| {
-        SitePath::normalise(path).is_some_and(|path| settings.protected.contain(&path))
-    };
     let default = Some(settings.default_redirect.path().to_owned());
-    let default = default.filter(|path| is_protected(path));
+    let default = default.filter(|path| is_protected(settings, path));
     let below_default = default.clone().unwrap_or_default();
     let others = settings
         .protected
@@ -118,30 +126,29 @@ fn headers(answer: &Answer, is_https: bool) -> Vec<Finding> {
     }
 }
 
-/// Whether somebody without a session is sent to the gate, and would find back.
-async fn protected(site: &Site, settings: &Settings, path: &str) -> Finding {
+/// Whether somebody without a session is sent to the gate, and would find back; and then, whether
+/// that is so of everything there.
+async fn protected(site: &Site, settings: &Settings, path: &str) -> Vec<Finding> {
     let shown = site.address(path);
     let answer = match site.open(path, None).await {
         Ok(answer) => answer,
-        Err(error) => return no_answer(&shown, &error),
+        Err(error) => return vec![no_answer(&shown, &error)],
     };
-    let gate = site
-        .leads_to(&answer)
-        .filter(|to| answer.status.is_redirection() && *to.path() == *settings.gate.path())
-        .filter(|to| to.origin() == shown.origin());
-    let Some(gate) = gate else {
-        return Finding::wrong(format!(
+    let Some(gate) = way_to_gate(site, settings, &answer) else {
+        return vec![Finding::wrong(format!(
             "{shown} is answered with {}, and not with the way to the gate — {}",
             answer.say(),
-            if answer.status.is_success() {
+            if answer.locations().count() > 1 {
+                MANY_LOCATIONS
+            } else if answer.status.is_success() {
                 "anybody can read it: put the gate in front of it, with its PROTECTED_PREFIXES"
             } else {
                 "put the gate in front of it, or set PROTECTED_PREFIXES and GATE_PATH as the site has them"
             }
-        ));
+        ))];
     };
     let back = gate.query_pairs().find(|(name, _)| name == "redirect");
-    if back.is_some_and(|(_, back)| back == shown.path()) {
+    let way = if back.is_some_and(|(_, back)| back == shown.path()) {
         Finding::good(format!(
             "{shown} needs a session: the gate, and the way back"
         ))
@@ -149,6 +156,73 @@ async fn protected(site: &Site, settings: &Settings, path: &str) -> Finding {
         Finding::mind(format!(
             "{shown} needs a session, but visitors do not find back from the gate — something in between rewrites `redirect` in Location"
         ))
+    };
+    let holes = holes(site, settings, path).await;
+    [way].into_iter().chain(holes).collect()
+}
+
+fn way_to_gate(site: &Site, settings: &Settings, answer: &Answer) -> Option<Url> {
+    site.leads_to(answer)
+        .filter(|to| answer.status.is_redirection() && *to.path() == *settings.gate.path())
+        .filter(|to| to.origin().ascii_serialization() == site.origin())
+}
+
+/// Ways past a gate that only looks closed: files, requests that are no navigation, and a cookie that
+/// nobody signed. The gate decides before anybody looks whether there is such a file.
+async fn holes(site: &Site, settings: &Settings, page: &str) -> Vec<Finding> {
+    let folder = folder(settings, page);
+    let files = FILES.map(|file| format!("{folder}{file}"));
+    let mut tried = Vec::new();
+    for file in &files {
+        let answer = site.open(file, None).await;
+        let cure = "let the gate decide about every file below its PROTECTED_PREFIXES";
+        tried.push((site.address(file).to_string(), answer, cure));
+    }
+    let shown = site.address(page);
+    tried.push((
+        format!("asked for by no navigation, {shown}"),
+        site.get(page).await,
+        "let the gate decide about every request: programs and scripts need not say that they open a page",
+    ));
+    let forged = format!("{}={FORGED}", settings.cookies.session_cookie());
+    tried.push((
+        format!("with a forged session, {shown}"),
+        site.open(page, Some(&forged)).await,
+        "let the gate check who signed the session: anybody can make up a cookie",
+    ));
+    let mut findings = Vec::new();
+    for (shown, answer, cure) in tried {
+        match answer {
+            Ok(answer) if way_to_gate(site, settings, &answer).is_some() => {}
+            Ok(answer) => {
+                let cure = match answer.locations().count() {
+                    0 | 1 => cure,
+                    _ => MANY_LOCATIONS,
+                };
+                findings.push(Finding::wrong(format!(
+                    "{shown} is answered with {}, and not with the way to the gate — {cure}",
+                    answer.say()
+                )));
+            }
+            Err(error) => findings.push(no_answer(&shown, &error)),
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::good(format!(
+            "below {} every file needs a session, whoever asks, and a forged one is none",
+            site.address(&folder)
+        )));
+    }
+    findings
+}
+
+/// Where files beside a page would be.
+fn folder(settings: &Settings, page: &str) -> String {
+    let parent = page.rfind('/').map(|at| &page[..=at]);
+    // `/deck` is protected, and what stands beside it is not.
+    match parent.filter(|parent| is_protected(settings, parent)) {
+        Some(parent) => parent.to_owned(),
+        None => format!("{page}/"),
     }
 }
 

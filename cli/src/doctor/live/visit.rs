@@ -3,7 +3,9 @@
 //!
 //! The store here may not be the site's, and a row of the same id may be a visitor's there. So nothing
 //! is sent that changes a row before it is known that both see the same one: a first session is
-//! only looked at, then its row is deleted here, and the site has to miss it.
+//! only looked at, then its row is deleted here, and the site has to miss it. Looking changes a row only
+//! where the session is past a deadline, which is written down: so both clocks have to agree, and the
+//! deadlines are far off.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,11 +15,10 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use shared::app::open_store;
 use shared::email::Email;
-use shared::session::{RecordId, Session};
+use shared::session::{EndReason, RecordId, Session};
 use shared::settings::Settings;
-use shared::store::{Store, StoreError};
+use shared::store::Store;
 use shared::timestamp::Timestamp;
-use shared::token::{Claims, new_session_id};
 
 use super::super::finding::Finding;
 use super::api::{HEARTBEAT, cure};
@@ -25,10 +26,14 @@ use super::asking::{Answer, Site, send};
 use super::pages::protected_pages;
 use crate::signal;
 
+mod row;
+
 /// Who comes in, where the site leaves a choice.
 const NAME: &str = "lastseen-doctor";
 /// Rows know whole seconds, and both clocks may stand anywhere in theirs.
 const A_MOMENT: Duration = Duration::from_millis(2_100);
+/// More than clocks that are set by the network ever differ, and an answer is under way.
+const CLOCKS_APART_SECONDS: u64 = 60;
 const SEE_STORE: &str = "`lastseen doctor` without --url says what is wrong with the store";
 const REFRESH: &str = "/api/session-refresh";
 const LOGOUT: &str = "/api/logout";
@@ -54,8 +59,11 @@ pub(super) async fn check(
         store,
         email,
     };
+    if let Err(finding) = visit.is_of_this_time().await {
+        return Ok(vec![finding]);
+    }
     // From here on Ctrl-C ends the visit and not the process: the row has to go.
-    let mut interrupted = Box::pin(signal::stop()?);
+    let mut interrupted = Box::pin(signal::stop_or_hangup()?);
     let mut findings = Vec::new();
     for step in [Step::Look, Step::Visit] {
         let (more, goes_on) = visit.with_a_row(step, interrupted.as_mut()).await;
@@ -77,7 +85,7 @@ enum Step {
 }
 
 /// What came of a question: what to say of it, or what makes further ones needless.
-type Checked = Result<Finding, Finding>;
+type Checked<T = Finding> = Result<T, Finding>;
 
 struct Visit<'a> {
     site: &'a Site,
@@ -103,12 +111,7 @@ impl Visit<'_> {
     ) -> (Vec<Finding>, bool) {
         let guest = match self.comes_in().await {
             Ok(guest) => guest,
-            Err(error) => {
-                let problem = format!(
-                    "a visit cannot be recorded: {error} — nobody can be let in: {SEE_STORE}"
-                );
-                return (vec![Finding::wrong(problem)], false);
-            }
+            Err(finding) => return (vec![finding], false),
         };
         let mut findings = Vec::new();
         let done = async {
@@ -123,7 +126,7 @@ impl Visit<'_> {
         };
         let mut goes_on = stopped.is_none();
         findings.extend(stopped);
-        match self.delete(&guest.record).await {
+        match self.delete(&guest.record, guest.start).await {
             Ok(()) if step == Step::Look && goes_on => match self.is_missed(&guest).await {
                 Ok(()) => {}
                 Err(finding) => {
@@ -143,53 +146,22 @@ impl Visit<'_> {
         (findings, goes_on)
     }
 
-    /// What the gate's function does for a visitor, done here: nobody but the owner could.
-    async fn comes_in(&self) -> Result<Guest, String> {
-        let said = |error: &dyn std::fmt::Display| error.to_string();
-        let settings = self.settings;
-        let start = Timestamp::now();
-        let session_id = new_session_id().map_err(|error| said(&error))?;
-        let consent = settings.consent_version.as_deref();
-        let created = self.store.create(&self.email, start, consent).await;
-        let record = created.map_err(|error| said(&error))?;
-        let claims = Claims::start(
-            &settings.audience,
-            session_id,
-            record.clone(),
-            &settings.limits,
-            start,
-        );
-        let cookie = match settings.cookies.write(&claims, &settings.keys, start) {
-            Ok([cookie, _]) => cookie.to_str().unwrap_or_default().to_owned(),
-            Err(error) => {
-                let error = said(&error);
-                self.delete(&record).await?;
-                return Err(error);
-            }
+    /// Whether the API's clock and this one agree.
+    async fn is_of_this_time(&self) -> Checked<()> {
+        let answer = self.site.get(HEARTBEAT).await;
+        let answer = answer.map_err(|error| unanswered(HEARTBEAT, &error))?;
+        let now = Timestamp::now();
+        let Some(there) = answer.date() else {
+            return Err(Finding::mind(
+                "no visit was tried: the API's answers come without Date, so that nobody knows whether its clock and this one agree — let that header through",
+            ));
         };
-        Ok(Guest {
-            record,
-            start,
-            cookie: cookie.split(';').next().unwrap_or_default().to_owned(),
-        })
-    }
-
-    /// Deletes a row and makes sure that it is gone; once more where that fails.
-    async fn delete(&self, record: &RecordId) -> Result<(), String> {
-        match self.delete_once(record).await {
-            Ok(()) => Ok(()),
-            Err(_) => self.delete_once(record).await,
+        if there.since(now).max(now.since(there)) > CLOCKS_APART_SECONDS {
+            return Err(Finding::wrong(format!(
+                "no visit was tried: it is {there} by the API's clock and {now} by this one — set the one that is wrong"
+            )));
         }
-    }
-
-    async fn delete_once(&self, record: &RecordId) -> Result<(), String> {
-        let deleted = self.store.delete(std::slice::from_ref(record)).await;
-        deleted.map_err(|error| error.to_string())?;
-        match self.store.get(record).await {
-            Err(StoreError::NotFound) => Ok(()),
-            Ok(_) => Err("it is still there".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        Ok(())
     }
 
     async fn looks(&self, guest: &Guest, findings: &mut Vec<Finding>) -> Result<(), Finding> {
@@ -223,30 +195,35 @@ impl Visit<'_> {
             Some("invalid") => {
                 "the API does not accept the session: set SESSION_KEYS and SITE_AUDIENCE here as the functions have them"
             }
-            Some("revoked") => {
+            // Whatever is said to have ended it: seconds after it began, that was another row.
+            Some("revoked" | "logout" | "idle" | "expired") => {
                 "the API does not find the session's row: set NOCODB_… (or DATABASE_PATH) here as the site has them"
-            }
-            Some("idle" | "expired") => {
-                "the API takes the session for an old one: set this machine's clock, or the server's"
             }
             _ => cure(&answer),
         };
         Err(Finding::wrong(format!(
             "a session that was made here is answered with {} — {because}",
-            status["reason"]
-                .as_str()
-                .map_or(answer.say(), str::to_owned)
+            said(&answer)
         )))
     }
 
     /// Whether the API misses the session whose row was deleted here. Otherwise it has another store.
-    async fn is_missed(&self, guest: &Guest) -> Result<(), Finding> {
-        if self.asks(HEARTBEAT, guest).await?.json()["hasSession"] == false {
+    async fn is_missed(&self, guest: &Guest) -> Checked<()> {
+        let answer = self.asks(HEARTBEAT, guest).await?;
+        let status = answer.json();
+        // Anything else may be said of a row that is still there.
+        if status["reason"] == EndReason::Revoked.as_str() {
             return Ok(());
         }
-        Err(Finding::wrong(
-            "the API still knows a session whose row was deleted here: its store is another one — set NOCODB_… (or DATABASE_PATH) here as the site has them; nothing more was tried",
-        ))
+        Err(Finding::wrong(if status["hasSession"] == true {
+            "the API still knows a session whose row was deleted here: its store is another one — set NOCODB_… (or DATABASE_PATH) here as the site has them; nothing more was tried".to_owned()
+        } else {
+            format!(
+                "a session whose row was deleted here is answered with {}, and not as revoked — {}; nothing more was tried",
+                said(&answer),
+                cure(&answer)
+            )
+        }))
     }
 
     /// Whether the gate lets the session through to a page.
@@ -404,6 +381,13 @@ impl Visit<'_> {
             .await
             .map_err(|error| unanswered(path, &error))
     }
+}
+
+/// The reason that an answer gives, or what is known of it.
+fn said(answer: &Answer) -> String {
+    let status = answer.json();
+    let reason = status["reason"].as_str();
+    reason.map_or_else(|| answer.say(), str::to_owned)
 }
 
 fn unanswered(path: &str, error: &str) -> Finding {
