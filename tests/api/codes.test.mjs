@@ -1,5 +1,8 @@
 /** Codes by mail, on the wire: the real server, and a real mail server behind it. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { send, Visitor } from "../harness/http.mjs";
 import { MailServer } from "../harness/mail.mjs";
@@ -193,10 +196,12 @@ for (const { name, settings } of [
 ]) {
   const given = Object.keys(settings).join(", ");
   test(`with ${given} alone the server does not start, and names ${name}`, async () => {
-    const env = environment({ PORT: "0", DATABASE_PATH: "/nowhere/at/all.db", ...settings });
+    const folder = mkdtempSync(join(tmpdir(), "lastseen-refused-"));
+    const env = environment({ PORT: "0", DATABASE_PATH: join(folder, "all.db"), ...settings });
     const running = new Running(binary, ["serve"], { env });
     assert.equal(await running.ended, 1);
     assert.match(running.log, new RegExp(`${name}: `));
     await until("end", () => !running.isRunning);
+    rmSync(folder, { recursive: true });
   });
 }
