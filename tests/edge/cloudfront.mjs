@@ -1,9 +1,13 @@
 // CloudFront as far as the functions at the edge can see it: events, the KeyValueStore, and no more of
 // JavaScript than its runtime has (AWS, "JavaScript runtime 2.0 features for CloudFront Functions").
 
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
 import crypto from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import vm from "node:vm";
 
 export const SOURCE = readFileSync(
@@ -124,3 +128,25 @@ export function publish({ kvs, source = SOURCE, now = () => 0, crypto: ownCrypto
   const handle = vm.runInContext("handler", context);
   return { handle, lines };
 }
+
+/**
+ * Runs a function and what asks it in njs, and gives what was printed.
+ *
+ * @param {string} script
+ * @param {string} cloudfront the module of that name
+ */
+export function runInNjs(script, cloudfront) {
+  const folder = mkdtempSync(join(tmpdir(), "lastseen-njs-"));
+  try {
+    writeFileSync(join(folder, "cloudfront"), cloudfront);
+    writeFileSync(join(folder, "main.js"), script);
+    const ran = spawnSync("njs", ["-p", folder, join(folder, "main.js")], { encoding: "utf8" });
+    assert.equal(ran.status, 0, ran.stdout + ran.stderr);
+    return ran.stdout;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Why a test in njs is skipped, or false. */
+export const WITHOUT_NJS = spawnSync("njs", ["-v"]).error ? "njs is not installed" : false;

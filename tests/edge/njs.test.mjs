@@ -2,15 +2,9 @@
 // Node about syntax, and with its own strings, regular expressions and crypto.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { event, SOURCE } from "./cloudfront.mjs";
+import { event, runInNjs, SOURCE, WITHOUT_NJS } from "./cloudfront.mjs";
 import { SHOWN, table, token, verdict } from "./table.mjs";
-
-const skip = spawnSync("njs", ["-v"]).error ? "njs is not installed" : false;
 
 /** Asks the function above it what it makes of `DATA`, one visit after the other. */
 const DRIVER = `
@@ -45,26 +39,15 @@ export default { kvs: () => ({ get: get }) };
  * @returns {import('./cloudfront.mjs').Answer[]}
  */
 function run(visits) {
-  const folder = mkdtempSync(join(tmpdir(), "lastseen-njs-"));
-  try {
-    writeFileSync(join(folder, "cloudfront"), STORE);
-    writeFileSync(
-      join(folder, "gate.js"),
-      `${SOURCE}\nconst DATA = ${JSON.stringify(visits)};\n${DRIVER}`,
-    );
-    const ran = spawnSync("njs", ["-p", folder, join(folder, "gate.js")], { encoding: "utf8" });
-    assert.equal(ran.status, 0, ran.stdout + ran.stderr);
-    const parts = [...ran.stdout.matchAll(/^answer (\d+):(.*)$/gm)];
-    return visits.map((_, i) => {
-      const own = parts.filter(([, number]) => Number(number) === i);
-      return JSON.parse(own.map(([, , text]) => text).join(""));
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const printed = runInNjs(`${SOURCE}\nconst DATA = ${JSON.stringify(visits)};\n${DRIVER}`, STORE);
+  const parts = [...printed.matchAll(/^answer (\d+):(.*)$/gm)];
+  return visits.map((_, i) => {
+    const own = parts.filter(([, number]) => Number(number) === i);
+    return JSON.parse(own.map(([, , text]) => text).join(""));
+  });
 }
 
-test("njs decides every case of the table as it says", { skip }, () => {
+test("njs decides every case of the table as it says", { skip: WITHOUT_NJS }, () => {
   const visits = table.cases.map((/** @type {any} */ given) => {
     const request = { ...table.request, ...given };
     const cookie = request.cookie.replaceAll("{token}", token(given));
@@ -84,7 +67,7 @@ test("njs decides every case of the table as it says", { skip }, () => {
   }
 });
 
-test("njs reads every spelling of a path as the table says", { skip }, () => {
+test("njs reads every spelling of a path as the table says", { skip: WITHOUT_NJS }, () => {
   const cookie = `__Host-lastseen=${token()}`;
   const visits = table.paths.flatMap((/** @type {any} */ given) =>
     ["", cookie].map((cookie) => ({
@@ -104,7 +87,7 @@ test("njs reads every spelling of a path as the table says", { skip }, () => {
   }
 });
 
-test("njs lets nobody in where something is broken", { skip }, () => {
+test("njs lets nobody in where something is broken", { skip: WITHOUT_NJS }, () => {
   const { audience, gate, ...rest } = table.edge;
   const broken = [null, "text", 5, [], {}, rest, { ...rest, gate }, { ...rest, audience }];
   const unusable = { ...table.edge, keys: { a: "" } };
