@@ -1,8 +1,95 @@
-/** What the alarm of NocoDB counts, as a function logs it. */
+/** What watches over the stack: alarms, the dashboard, and what a function logs for them. */
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { root } from "../harness/process.mjs";
 import { event, Sandbox } from "./runtime.mjs";
 import { stack } from "./stack.mjs";
+
+/** @param {string} path */
+const read = (path) => readFileSync(join(root, path), "utf8");
+
+const site = stack();
+
+suite("alarms", () => {
+  const made = stack({ AlarmEmail: "you@example.com" });
+  const alarms = made.ofType("AWS::CloudWatch::Alarm");
+
+  test("each is in the manual by the name of its description, and mails where a mail is asked for", () => {
+    const manual = read("docs/operating.md");
+    assert.equal(alarms.length, 6);
+    for (const [id, { Properties }] of alarms) {
+      assert.deepEqual(Properties.AlarmActions, [{ Ref: "AlarmTopic" }], id);
+      const [, heading] =
+        /docs\/operating\.md, "([^"]+)"\.$/.exec(Properties.AlarmDescription) ?? [];
+      assert.match(manual, new RegExp(`^### ${heading}$`, "m"), id);
+      assert.equal(Properties.TreatMissingData, "notBreaching", `${id}: a quiet site is not ill`);
+    }
+    for (const [id, { Properties }] of site.ofType("AWS::CloudWatch::Alarm")) {
+      assert.equal(Properties.AlarmActions, undefined, id);
+    }
+    assert.ok(!site.resources.AlarmTopic);
+  });
+
+  test("every function is watched", () => {
+    const ids = made.ofType("AWS::Lambda::Function").map(([id]) => id);
+    for (const alarm of ["ErrorsAlarm", "ThrottlesAlarm"]) {
+      const text = JSON.stringify(made.resources[alarm]);
+      for (const id of ids) assert.ok(text.includes(`{"Ref":"${id}"}`), `${alarm} ${id}`);
+    }
+    const { Metrics, Threshold } = made.resources.SlowAlarm.Properties;
+    const watched = ids.filter((id) => JSON.stringify(Metrics).includes(`{"Ref":"${id}"}`));
+    assert.deepEqual(
+      watched,
+      ids.filter((id) => id !== "RetentionFunction"),
+    );
+    for (const id of watched) {
+      const { Timeout } = made.resources[id].Properties;
+      assert.ok(Threshold < Timeout * 1000 && Threshold > Timeout * 700, id);
+    }
+  });
+
+  test("a failing NocoDB is counted by what the functions log of it", () => {
+    const filters = made.ofType("AWS::Logs::MetricFilter");
+    assert.deepEqual(filters.map(([, { Properties }]) => Properties.LogGroupName.Ref).sort(), [
+      "HeartbeatLog",
+      "VerifyAccessLog",
+    ]);
+    for (const [, { Properties }] of filters) {
+      assert.equal(Properties.FilterPattern, '{ $.level = "ERROR" && $.error = "NocoDB*" }');
+      const [{ MetricNamespace, MetricName }] = Properties.MetricTransformations;
+      const alarm = made.resources.NocoDbAlarm.Properties;
+      assert.deepEqual([alarm.Namespace, alarm.MetricName], [MetricNamespace, MetricName]);
+    }
+  });
+
+  test("the dashboard is JSON with and without the edge, and asks for fields that are logged", () => {
+    for (const front of ["site", "proxy"]) {
+      const { Dashboard, ...others } = stack({
+        Front: front,
+        SiteAudience: "www.example.com",
+      }).resources;
+      const [text, told] = Dashboard.Properties.DashboardBody["Fn::Sub"];
+      const filled = Object.entries(told).reduce(
+        (body, [name, value]) => body.replace(`\${${name}}`, value["Fn::Sub"] ?? value),
+        text,
+      );
+      const alarms = Object.keys(others).filter(
+        (id) => others[id].Type === "AWS::CloudWatch::Alarm",
+      );
+      for (const id of alarms) assert.ok(filled.includes(`"\${${id}.Arn}"`), id);
+      const body = filled.replaceAll(/\$\{[\w:.]+\}/g, "x");
+      const { widgets } = JSON.parse(body);
+      assert.equal(widgets.length, front === "site" ? 7 : 6);
+      const { query } = widgets.find((/** @type {any} */ { type }) => type === "log").properties;
+      const [, events = ""] = /event in \[([^\]]+)\]/.exec(query) ?? [];
+      for (const [, event] of events.matchAll(/'([\w-]+)'/g)) {
+        assert.ok(read("shared/src/audit.rs").includes(`event = "${event}"`), event);
+      }
+    }
+  });
+});
 
 /** @type {Sandbox | undefined} */
 let sandbox;
