@@ -19,11 +19,7 @@ pub(super) async fn check(site: &Site) -> Vec<Finding> {
     };
     let is_ours = answer.status == StatusCode::OK && answer.json()["hasSession"] == false;
     if !is_ours {
-        return vec![Finding::wrong(format!(
-            "the API: {shown} is answered with {} — {}",
-            answer.say(),
-            cure(&answer)
-        ))];
+        return vec![badly_answered(&format!("the API: {shown}"), &answer)];
     }
     let is_kept = !answer
         .header("cache-control")
@@ -92,6 +88,12 @@ pub(super) async fn around(api: &Site) -> Finding {
             "around the site, {shown} gives no answer ({error}), so it was not seen to refuse — check --api"
         )),
     }
+}
+
+/// What of the API is answered as it should not be.
+pub(super) fn badly_answered(what: &str, answer: &Answer) -> Finding {
+    let (said, cure) = (answer.say(), cure(answer));
+    Finding::wrong(format!("{what} is answered with {said} — {cure}"))
 }
 
 /// What to do about an answer that the API should not give.

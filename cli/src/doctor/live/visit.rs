@@ -21,7 +21,7 @@ use shared::store::Store;
 use shared::timestamp::Timestamp;
 
 use super::super::finding::Finding;
-use super::api::{HEARTBEAT, cure};
+use super::api::{HEARTBEAT, badly_answered, cure};
 use super::asking::{Answer, Site, send};
 use super::pages::protected_pages;
 use crate::signal;
@@ -268,11 +268,7 @@ impl Visit<'_> {
             json!({ "session": record, "activeSeconds": 1, "seenSecondsAgo": 0, "page": page });
         let answer = self.posts(HEARTBEAT, guest, &snapshot).await?;
         if answer.status != StatusCode::OK {
-            return Err(Finding::wrong(format!(
-                "a heartbeat is answered with {} — {}",
-                answer.say(),
-                cure(&answer)
-            )));
+            return Err(badly_answered("a heartbeat", &answer));
         }
         let row = self.row(guest).await?;
         let has_moved = row.last_seen > guest.start;
@@ -311,11 +307,7 @@ impl Visit<'_> {
         let wish = json!({ "reason": "logout", "everywhere": false });
         let answer = self.posts(LOGOUT, renewed, &wish).await?;
         if answer.status != StatusCode::NO_CONTENT {
-            return Err(Finding::wrong(format!(
-                "a log-out is answered with {} — {}",
-                answer.say(),
-                cure(&answer)
-            )));
+            return Err(badly_answered("a log-out", &answer));
         }
         if self.row(guest).await?.end_reason.is_none() {
             return Ok(Finding::mind(

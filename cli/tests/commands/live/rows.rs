@@ -1,7 +1,9 @@
 //! The rows of a visit: all of them go, and nobody else's.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::*;
 

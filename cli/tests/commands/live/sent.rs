@@ -1,5 +1,7 @@
 //! To whom a session is sent, and when none is.
 
+use std::time::Duration;
+
 use super::*;
 use shared::session::EndReason;
 
