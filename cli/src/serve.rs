@@ -140,6 +140,38 @@ fn router(app: App, site: Site) -> Router {
             any(|State(app): State<App>, request| answer(app, request, logout::handle)),
         )
         .route(
+            "/api/sessions",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/sessions.csv",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/sessions/{id}",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/visitors",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/visitors.csv",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/summary",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/admin/login",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
+            "/api/admin/logout",
+            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+        )
+        .route(
             "/api/sessions/revoke",
             any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
         )

@@ -61,7 +61,7 @@ test("the stack, cargo lambda watch and serve have the same routes", () => {
     ...read("cli/src/serve.rs").matchAll(/\.route\(\s*"((?:[^"{]|\{[^*])+)",[^;]*?(\w+)::handle/g),
   ];
 
-  assert.equal(Object.keys(table(stack)).length, 7);
+  assert.equal(Object.keys(table(stack)).length, 15);
   const pair = (/** @type {RegExpExecArray} */ [, path = "", name = ""]) =>
     /** @type {[string, string]} */ ([path, name.replaceAll("_", "-")]);
   assert.deepEqual(table(watch.map(pair)), table(stack));

@@ -582,7 +582,7 @@ const METHODS = [
 ]);
 
 /** @type {Step[]} */
-const NO_ROUTES = ["/api/none", "/api/session-heartbeat/", "/api/sessions/1"].flatMap((path) =>
+const NO_ROUTES = ["/api/none", "/api/session-heartbeat/", "/api/sessions/1/2"].flatMap((path) =>
   ["GET", "POST"].map((method) => ({
     what: `no route: ${method} ${path}`,
     path,

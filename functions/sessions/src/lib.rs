@@ -1,198 +1,91 @@
-//! `POST /api/sessions/{id}/revoke` and `POST /api/sessions/revoke`: the owner ends one session, all
-//! of a visitor, or all there are.
+//! The owner's routes: reports of the visits, ending sessions, and logging in.
 
-use std::time::{Duration, Instant};
-
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
-use http::{Method, StatusCode};
-use serde_json::json;
+use http::Method;
 use shared::app::App;
-use shared::audit;
-use shared::body::Body;
-use shared::email::Email;
-use shared::ending::{self, Step};
-use shared::session::{EndReason, RecordId};
-use shared::settings::Pace;
-use shared::snapshot;
-use shared::store::StoreError;
+use shared::session::RecordId;
 use shared::timestamp::Timestamp;
-use shared::web::{self, Problem, Request, Response};
+use shared::web::{self, Request, Response};
 
-/// What a wrong token costs whoever guesses. The token cannot be guessed anyhow; this keeps trying
-/// from being free.
-const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
-/// For how long one request closes rows. Every session is out already; the rest is for the table.
-const CLOSING_TIME: Duration = Duration::from_secs(10);
+mod owner;
+mod reports;
+mod revoke;
+
+/// What a path names.
+enum Route {
+    Sessions,
+    SessionsCsv,
+    #[expect(dead_code, reason = "its report comes with the others")]
+    Session(RecordId),
+    Visitors,
+    VisitorsCsv,
+    Summary,
+    RevokeOne(RecordId),
+    RevokeMany,
+    Login,
+    Logout,
+}
+
+impl Route {
+    fn of(path: &str) -> Option<Self> {
+        Some(match path.strip_prefix("/api/")? {
+            "sessions" => Self::Sessions,
+            "sessions.csv" => Self::SessionsCsv,
+            "visitors" => Self::Visitors,
+            "visitors.csv" => Self::VisitorsCsv,
+            "summary" => Self::Summary,
+            "admin/login" => Self::Login,
+            "admin/logout" => Self::Logout,
+            "sessions/revoke" => Self::RevokeMany,
+            path => match path.strip_prefix("sessions/")?.split_once('/') {
+                Some((id, "revoke")) if !id.is_empty() => Self::RevokeOne(RecordId::new(id)),
+                None if path != "sessions/" => {
+                    Self::Session(RecordId::new(path.strip_prefix("sessions/")?))
+                }
+                _ => return None,
+            },
+        })
+    }
+
+    const fn method(&self) -> Method {
+        match self {
+            Self::RevokeOne(_) | Self::RevokeMany | Self::Login | Self::Logout => Method::POST,
+            _ => Method::GET,
+        }
+    }
+}
 
 /// Answers one request; see the routes in `docs/api.md`.
 pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
     web::serve(&app.settings, request, async |request| {
-        let path = request.uri().path();
-        let Some(rest) = path.strip_prefix("/api/sessions/") else {
+        let Some(route) = Route::of(request.uri().path()) else {
             return web::not_found();
         };
-        let id = match rest.split_once('/') {
-            Some((id, "revoke")) if !id.is_empty() => Some(RecordId::new(id)),
-            None if rest == "revoke" => None,
-            _ => return web::not_found(),
-        };
-        if request.method() != Method::POST {
-            return web::method_not_allowed("POST");
+        if request.method() != route.method() {
+            return web::method_not_allowed(match route.method() {
+                Method::POST => "POST",
+                _ => "GET",
+            });
         }
-        if !is_owner(&app, request.headers()) {
-            audit::not_the_owner();
-            tokio::time::sleep(WRONG_TOKEN_PAUSE).await;
-            return unauthorized();
-        }
-        let done = match id {
-            Some(id) => revoke(&app, &id, now).await,
-            None => revoke_many(&app, &request, now).await,
-        };
-        done.unwrap_or_else(|problem| problem)
+        answer(&app, &route, &request, now)
+            .await
+            .unwrap_or_else(|problem| problem)
     })
     .await
 }
 
-/// Whether the request shows the owner's token (RFC 6750).
-fn is_owner(app: &App, headers: &HeaderMap) -> bool {
-    headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .is_some_and(|(_, token)| app.settings.is_admin_token(token.trim()))
-}
-
-fn unauthorized() -> Response {
-    let problem = Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "not-the-owner",
-        "send the owner's token: Authorization: Bearer …",
-    );
-    web::with_header(
-        problem.into_response(),
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static("Bearer"),
-    )
-}
-
-/// Ends one session. One that had ended keeps its reason.
-async fn revoke(app: &App, id: &RecordId, now: Timestamp) -> Result<Response, Response> {
-    let row = app.store.get(id).await.map_err(failed)?;
-    let was_open = row.end_reason.is_none();
-    let reason = row.end_reason.unwrap_or_else(|| {
-        row.reason_when_ended_with(EndReason::Revoked, &app.settings.limits, now)
-    });
-    if was_open {
-        let endings = [(id.clone(), reason)];
-        app.store.end_many(&endings, now).await.map_err(failed)?;
-        audit::ended(id, reason);
+async fn answer(
+    app: &App,
+    route: &Route,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Response, Response> {
+    if matches!(route, Route::Login | Route::Logout) {
+        return Ok(web::not_found());
     }
-    let body = json!({ "success": true, "ended": u8::from(was_open), "endReason": reason });
-    Ok(web::json(StatusCode::OK, &body))
-}
-
-/// What is to be ended.
-enum Wish {
-    /// All of a visitor.
-    Visitor(Email),
-    /// All there are.
-    Everything,
-    /// The rows that an earlier request had no time to close, by the moment it answered with.
-    Rest(Timestamp),
-}
-
-async fn revoke_many(app: &App, request: &Request, now: Timestamp) -> Result<Response, Response> {
-    let wish = read(request, now).await.map_err(Problem::into_response)?;
-    let (email, moment) = match &wish {
-        Wish::Visitor(email) => (Some(email.as_str()), now),
-        Wish::Everything => {
-            app.store.end_everything(now).await.map_err(failed)?;
-            audit::ended_everything();
-            (None, now)
-        }
-        Wish::Rest(moment) => (None, *moment),
-    };
-    let closed = match close(app, email, moment).await {
-        // Whoever asked again would end those, too, who came in since: everything is ended already.
-        Err(error) if matches!(wish, Wish::Everything) => {
-            tracing::error!(error = error.to_string(), "not all rows could be closed");
-            Step {
-                count: 0,
-                has_more: true,
-            }
-        }
-        closed => closed.map_err(failed)?,
-    };
-    Ok(web::json(
-        StatusCode::OK,
-        &json!({
-            "success": true,
-            "ended": closed.count,
-            "more": closed.has_more,
-            "before": moment.to_string(),
-        }),
-    ))
-}
-
-async fn read(request: &Request, now: Timestamp) -> Result<Wish, Problem> {
-    let wrong = |code, detail: &str| Problem::new(StatusCode::BAD_REQUEST, code, detail);
-    let body = Body::read(request).await?;
-    let all = snapshot::flag(&body.fields, "all")?.unwrap_or(false);
-    match (body.text("email"), all, body.text("before")) {
-        (Some(email), false, None) => Email::parse(email)
-            .map(Wish::Visitor)
-            .map_err(|error| wrong("invalid-email", &error.to_string())),
-        (None, true, None) => Ok(Wish::Everything),
-        (None, true, Some(before)) => match before.parse() {
-            Ok(moment) if moment <= now => Ok(Wish::Rest(moment)),
-            _ => Err(wrong(
-                "invalid-before",
-                "before: must be the moment that an earlier answer gave, such as 2026-01-02T03:04:05Z",
-            )),
-        },
-        _ => Err(wrong(
-            "invalid-body",
-            "send either email, or all as true (with before, to go on closing rows)",
-        )),
-    }
-}
-
-/// Closes rows page by page, as long as there is time.
-async fn close(app: &App, email: Option<&str>, moment: Timestamp) -> Result<Step, StoreError> {
-    let started = Instant::now();
-    let Pace { rows, pause } = app.settings.store.pace();
-    let mut count = 0;
-    loop {
-        let limits = &app.settings.limits;
-        let step = ending::end_open(
-            app.store.as_ref(),
-            email,
-            EndReason::Revoked,
-            limits,
-            moment,
-            rows,
-        )
-        .await?;
-        count += step.count;
-        if !step.has_more || started.elapsed() + pause > CLOSING_TIME {
-            return Ok(Step { count, ..step });
-        }
-        tokio::time::sleep(pause).await;
-    }
-}
-
-fn failed(error: StoreError) -> Response {
-    match error {
-        StoreError::NotFound => Problem::new(
-            StatusCode::NOT_FOUND,
-            "not-found",
-            "there is no such session",
-        )
-        .into_response(),
-        error => {
-            tracing::error!(error = error.to_string(), "sessions could not be ended");
-            web::unavailable(error.retry_after())
-        }
+    owner::check(app, request.headers()).await?;
+    match route {
+        Route::RevokeOne(id) => revoke::one(app, id, now).await,
+        Route::RevokeMany => revoke::many(app, request, now).await,
+        _ => Ok(web::not_found()),
     }
 }

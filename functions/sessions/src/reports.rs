@@ -1,0 +1,1 @@
+//! `GET` reports: sessions, visitors, and what they add up to.

@@ -1,0 +1,153 @@
+//! `POST /api/sessions/{id}/revoke` and `POST /api/sessions/revoke`: the owner ends one session, all
+//! of a visitor, or all there are.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::json;
+use shared::app::App;
+use shared::audit;
+use shared::body::Body;
+use shared::email::Email;
+use shared::ending::{self, Step};
+use shared::session::{EndReason, RecordId};
+use shared::settings::Pace;
+use shared::snapshot;
+use shared::store::StoreError;
+use shared::timestamp::Timestamp;
+use shared::web::{self, Problem, Request, Response};
+
+/// For how long one request closes rows. Every session is out already; the rest is for the table.
+const CLOSING_TIME: Duration = Duration::from_secs(10);
+
+/// Ends one session. One that had ended keeps its reason.
+///
+/// # Errors
+/// `404` where there is none, `503` where the store does not answer.
+pub(crate) async fn one(app: &App, id: &RecordId, now: Timestamp) -> Result<Response, Response> {
+    let row = app.store.get(id).await.map_err(failed)?;
+    let was_open = row.end_reason.is_none();
+    let reason = row.end_reason.unwrap_or_else(|| {
+        row.reason_when_ended_with(EndReason::Revoked, &app.settings.limits, now)
+    });
+    if was_open {
+        let endings = [(id.clone(), reason)];
+        app.store.end_many(&endings, now).await.map_err(failed)?;
+        audit::ended(id, reason);
+    }
+    let body = json!({ "success": true, "ended": u8::from(was_open), "endReason": reason });
+    Ok(web::json(StatusCode::OK, &body))
+}
+
+/// What is to be ended.
+enum Wish {
+    /// All of a visitor.
+    Visitor(Email),
+    /// All there are.
+    Everything,
+    /// The rows that an earlier request had no time to close, by the moment it answered with.
+    Rest(Timestamp),
+}
+
+/// Ends all sessions of a visitor, or all there are.
+///
+/// # Errors
+/// `400` for a body that says neither, `503` where the store does not answer.
+pub(crate) async fn many(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Response, Response> {
+    let wish = read(request, now).await.map_err(Problem::into_response)?;
+    let (email, moment) = match &wish {
+        Wish::Visitor(email) => (Some(email.as_str()), now),
+        Wish::Everything => {
+            app.store.end_everything(now).await.map_err(failed)?;
+            audit::ended_everything();
+            (None, now)
+        }
+        Wish::Rest(moment) => (None, *moment),
+    };
+    let closed = match close(app, email, moment).await {
+        // Whoever asked again would end those, too, who came in since: everything is ended already.
+        Err(error) if matches!(wish, Wish::Everything) => {
+            tracing::error!(error = error.to_string(), "not all rows could be closed");
+            Step {
+                count: 0,
+                has_more: true,
+            }
+        }
+        closed => closed.map_err(failed)?,
+    };
+    Ok(web::json(
+        StatusCode::OK,
+        &json!({
+            "success": true,
+            "ended": closed.count,
+            "more": closed.has_more,
+            "before": moment.to_string(),
+        }),
+    ))
+}
+
+async fn read(request: &Request, now: Timestamp) -> Result<Wish, Problem> {
+    let wrong = |code, detail: &str| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+    let body = Body::read(request).await?;
+    let all = snapshot::flag(&body.fields, "all")?.unwrap_or(false);
+    match (body.text("email"), all, body.text("before")) {
+        (Some(email), false, None) => Email::parse(email)
+            .map(Wish::Visitor)
+            .map_err(|error| wrong("invalid-email", &error.to_string())),
+        (None, true, None) => Ok(Wish::Everything),
+        (None, true, Some(before)) => match before.parse() {
+            Ok(moment) if moment <= now => Ok(Wish::Rest(moment)),
+            _ => Err(wrong(
+                "invalid-before",
+                "before: must be the moment that an earlier answer gave, such as 2026-01-02T03:04:05Z",
+            )),
+        },
+        _ => Err(wrong(
+            "invalid-body",
+            "send either email, or all as true (with before, to go on closing rows)",
+        )),
+    }
+}
+
+/// Closes rows page by page, as long as there is time.
+async fn close(app: &App, email: Option<&str>, moment: Timestamp) -> Result<Step, StoreError> {
+    let started = Instant::now();
+    let Pace { rows, pause } = app.settings.store.pace();
+    let mut count = 0;
+    loop {
+        let limits = &app.settings.limits;
+        let step = ending::end_open(
+            app.store.as_ref(),
+            email,
+            EndReason::Revoked,
+            limits,
+            moment,
+            rows,
+        )
+        .await?;
+        count += step.count;
+        if !step.has_more || started.elapsed() + pause > CLOSING_TIME {
+            return Ok(Step { count, ..step });
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn failed(error: StoreError) -> Response {
+    match error {
+        StoreError::NotFound => Problem::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "there is no such session",
+        )
+        .into_response(),
+        error => {
+            tracing::error!(error = error.to_string(), "sessions could not be ended");
+            web::unavailable(error.retry_after())
+        }
+    }
+}
