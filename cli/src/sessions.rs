@@ -9,7 +9,7 @@ use shared::app::open_store;
 use shared::email::Email;
 use shared::session::Session;
 use shared::settings::{StoreSettings, Variables};
-use shared::store::{Store, StoreError};
+use shared::store::{Listing, Store, StoreError};
 
 use crate::CommandResult;
 use crate::setup::connection::Trouble;
@@ -136,8 +136,9 @@ async fn list(
     output: &mut dyn Output,
     pause: Duration,
 ) -> Result<(), ListError> {
+    let listing = Listing::of(email);
     for number in 0.. {
-        let page = store.list(email, number).await?;
+        let page = store.list(&listing, number).await?;
         output.page(&page.sessions)?;
         if !page.has_more {
             break;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::audit;
 use crate::email::Email;
 use crate::session::{EndReason, Limits, RecordId, Session};
-use crate::store::{PAGE_SIZE, Store, StoreError};
+use crate::store::{Listing, PAGE_SIZE, Store, StoreError};
 use crate::timestamp::Timestamp;
 
 /// A visitor who logs out waits for an answer that clears their cookies, and Lambda ends a function
@@ -143,7 +143,7 @@ fn too_many(
 /// [`StoreError`]; some may have been deleted.
 pub async fn forget(store: &dyn Store, email: &Email, rows: usize) -> Result<Step, StoreError> {
     // What was on this page is gone with it, so the next one is the first again.
-    let page = store.list(Some(email), 0).await?;
+    let page = store.list(&Listing::of(Some(email)), 0).await?;
     let has_more = page.has_more || page.sessions.len() > rows;
     let listed = page.sessions.into_iter().take(rows);
     let ids: Vec<_> = listed.map(|row| row.id).collect();

@@ -17,6 +17,9 @@ pub mod sqlite;
 /// Sessions on one page of a listing: as many as NocoDB gives by default at the most.
 pub const PAGE_SIZE: u16 = 100;
 
+/// As many as NocoDB gives at all (measured on 0.265.1 and 0.301.3): for whoever reads everything.
+pub const LARGEST_PAGE: u16 = 1_000;
+
 /// When asking again may help, where the store does not say.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -26,8 +29,8 @@ pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// decide anything.
 ///
 /// A session that began at or before the moment of [`end_everything`](Store::end_everything) is
-/// ended for every method that is given its id, whatever its row says; `heartbeat` and `end` also
-/// write that into the row.
+/// ended for `list` and for every method that is given its id, whatever its row says; `heartbeat` and
+/// `end` also write that into the row.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Records a new visit, whose last seen equals its start, and the version of the text its
@@ -108,11 +111,70 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError>;
 
-    /// One page of sessions in the order they began, of one visitor or of all. Pages count from 0.
+    /// One page of sessions. Pages count from 0, and are counted off anew with every call: rows that
+    /// come or go meanwhile shift what follows them.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn list(&self, email: Option<&Email>, number: u32) -> Result<SessionPage, StoreError>;
+    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError>;
+
+    /// How many sessions began then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count(&self, starts: Starts) -> Result<u64, StoreError>;
+}
+
+/// Which sessions to list, and in which order.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Of one visitor, or of all.
+    pub email: Option<Email>,
+    /// By when they began.
+    pub starts: Starts,
+    /// Which come first.
+    pub order: Order,
+    /// How many make a page, 1 to [`LARGEST_PAGE`].
+    pub page_size: u16,
+}
+
+impl Listing {
+    /// All sessions of one visitor or of all, in the order they began, [`PAGE_SIZE`] on a page.
+    #[must_use]
+    pub fn of(email: Option<&Email>) -> Self {
+        Self {
+            email: email.cloned(),
+            starts: Starts::All,
+            order: Order::OldestFirst,
+            page_size: PAGE_SIZE,
+        }
+    }
+}
+
+/// Sessions by when they began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// All there are.
+    All,
+    /// At or after `from`, and before `before`, where these are given.
+    Between {
+        /// The first moment that is meant.
+        from: Option<Timestamp>,
+        /// The first moment that is not.
+        before: Option<Timestamp>,
+    },
+    /// Those whose start an owner has emptied.
+    Missing,
+}
+
+/// The order of a listing. What began in the same second stands in an order of the store's own,
+/// which does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The one that began first.
+    OldestFirst,
+    /// The one that began last.
+    NewestFirst,
 }
 
 /// What ending a session found.
@@ -127,7 +189,7 @@ pub struct Ended {
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPage {
-    /// In the order they began.
+    /// In the order that was asked for.
     pub sessions: Vec<Session>,
     /// Another page follows.
     pub has_more: bool,

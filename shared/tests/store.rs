@@ -11,7 +11,7 @@ use shared::session::{EndReason, Heartbeat, Limits, PageFigures, Pages, RecordId
 use shared::snapshot::Snapshot;
 use shared::store::nocodb_store::NocoDbStore;
 use shared::store::sqlite::SqliteStore;
-use shared::store::{PAGE_SIZE, Store, StoreError, columns};
+use shared::store::{LARGEST_PAGE, Listing, Order, PAGE_SIZE, Starts, Store, StoreError, columns};
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 
@@ -72,6 +72,23 @@ impl Owner {
             Self::NocoDb(table) => {
                 let record = table.get(&id.as_str().parse().unwrap()).await.unwrap();
                 record.fields.get(column)?.as_str().map(str::to_owned)
+            }
+        }
+    }
+
+    async fn empties_the_start(&self, id: &RecordId) {
+        match self {
+            Self::Sqlite(path, _) => {
+                let update = "UPDATE emailAccess SET sessionStartTime = '' WHERE id = ?1";
+                let db = rusqlite::Connection::open(path).unwrap();
+                assert_eq!(db.execute(update, [id.as_str()]).unwrap(), 1);
+            }
+            Self::NocoDb(table) => {
+                let cells = serde_json::json!({ columns::START: null });
+                table
+                    .update(&id.as_str().parse().unwrap(), &cells)
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -532,7 +549,11 @@ mod contract {
                 .unwrap();
         }
         for address in nasty {
-            let page = visit.store.list(Some(&email(address)), 0).await.unwrap();
+            let page = visit
+                .store
+                .list(&Listing::of(Some(&email(address))), 0)
+                .await
+                .unwrap();
             let found: Vec<&str> = page
                 .sessions
                 .iter()
@@ -551,13 +572,13 @@ mod contract {
                 .await
                 .unwrap();
         }
-        let first = visit.store.list(None, 0).await.unwrap();
+        let first = visit.store.list(&Listing::of(None), 0).await.unwrap();
         let second = visit
             .store
-            .list(Some(&email("ann@example.com")), 1)
+            .list(&Listing::of(Some(&email("ann@example.com"))), 1)
             .await
             .unwrap();
-        let third = visit.store.list(None, 2).await.unwrap();
+        let third = visit.store.list(&Listing::of(None), 2).await.unwrap();
         assert_eq!(
             (first.sessions.len(), first.has_more),
             (PAGE_SIZE.into(), true)
@@ -571,6 +592,101 @@ mod contract {
             .map(|session| session.start)
             .collect();
         assert!(starts.is_sorted());
+    }
+
+    fn newest_first(starts: Starts, page_size: u16) -> Listing {
+        Listing {
+            starts,
+            order: Order::NewestFirst,
+            page_size,
+            ..Listing::of(None)
+        }
+    }
+
+    pub(crate) async fn a_range_is_listed_from_the_newest_down_and_counted(visit: Visit) {
+        let bob = email("bob@example.com");
+        // Two of them in the same second.
+        for second in [10, 20, 20, 30] {
+            visit.store.create(&bob, at(second), None).await.unwrap();
+        }
+        let between = |from: Option<u64>, before: Option<u64>| Starts::Between {
+            from: from.map(at),
+            before: before.map(at),
+        };
+        for (starts, expected) in [
+            (Starts::All, &[30, 20, 20, 10, 0][..]),
+            (between(None, None), &[30, 20, 20, 10, 0]),
+            (between(Some(10), Some(30)), &[20, 20, 10]),
+            (between(Some(11), None), &[30, 20, 20]),
+            (between(None, Some(20)), &[10, 0]),
+            (between(Some(31), None), &[]),
+            (Starts::Missing, &[]),
+        ] {
+            let whole = newest_first(starts, LARGEST_PAGE);
+            let all = visit.store.list(&whole, 0).await.unwrap();
+            let found: Vec<u64> = all
+                .sessions
+                .iter()
+                .map(|row| row.start.since(START))
+                .collect();
+            assert_eq!(found, expected, "{starts:?}");
+            assert!(!all.has_more);
+            let count = visit.store.count(starts).await.unwrap();
+            assert_eq!(count, expected.len() as u64, "{starts:?}");
+
+            let by_two = newest_first(starts, 2);
+            let mut ids = Vec::new();
+            for number in 0.. {
+                let page = visit.store.list(&by_two, number).await.unwrap();
+                ids.extend(page.sessions.into_iter().map(|row| row.id));
+                if !page.has_more {
+                    break;
+                }
+            }
+            let whole: Vec<_> = all.sessions.into_iter().map(|row| row.id).collect();
+            assert_eq!(ids, whole, "page by page, in the same order: {starts:?}");
+        }
+    }
+
+    pub(crate) async fn a_large_page_holds_more_than_a_usual_one(visit: Visit) {
+        let total = usize::from(PAGE_SIZE) + 3;
+        let ann = email("ann@example.com");
+        for second in 1..total {
+            visit
+                .store
+                .create(&ann, at(second as u64), None)
+                .await
+                .unwrap();
+        }
+        let large = newest_first(Starts::All, LARGEST_PAGE);
+        let page = visit.store.list(&large, 0).await.unwrap();
+        assert_eq!((page.sessions.len(), page.has_more), (total, false));
+    }
+
+    pub(crate) async fn a_visit_whose_start_was_emptied_is_found_and_counted(visit: Visit) {
+        let bob = email("bob@example.com");
+        let id = visit.store.create(&bob, at(10), None).await.unwrap();
+        visit.owner.empties_the_start(&id).await;
+        let list = async |starts| {
+            let page = visit.store.list(&newest_first(starts, 10), 0).await;
+            page.unwrap().sessions
+        };
+        let missing = list(Starts::Missing).await;
+        assert_eq!(missing.len(), 1);
+        assert_eq!(
+            (&missing[0].id, missing[0].start),
+            (&id, at(10)),
+            "its last seen stands in for its start"
+        );
+        let dated = Starts::Between {
+            from: None,
+            before: None,
+        };
+        assert_eq!(list(dated).await.len(), 1);
+        for (starts, expected) in [(Starts::All, 2), (dated, 1), (Starts::Missing, 1)] {
+            let count = visit.store.count(starts).await.unwrap();
+            assert_eq!(count, expected, "{starts:?}");
+        }
     }
 }
 
@@ -603,23 +719,49 @@ mod owners_hands {
         let again = visit.beats(&snapshot(60, 20, "/a/", 80), at(75)).await;
         assert_eq!((again.last_seen, again.ended_at), (at(40), Some(at(40))));
         assert_eq!(visit.store.not_before().await, Some(at(40)));
-        let listed = visit.store.list(None, 0).await.unwrap().sessions;
+        let listed = visit
+            .store
+            .list(&Listing::of(None), 0)
+            .await
+            .unwrap()
+            .sessions;
         assert_eq!(listed.len(), 2, "the row that ends everything is no visit");
+        let id = &visit.token.record;
+        let written = visit.owner.reads(id, columns::END_REASON).await;
         assert_eq!(
-            listed[0].end_reason,
-            Some(EndReason::Revoked),
+            written.as_deref(),
+            Some("revoked"),
             "it was written where the owner looks"
         );
+        assert_eq!(visit.store.count(Starts::All).await.unwrap(), 2);
+    }
+
+    pub(crate) async fn a_listing_shows_who_was_ended_before_their_rows_say_so(visit: Visit) {
+        visit.store.end_everything(at(40)).await.unwrap();
+        let since = another(&visit, "ann@example.com", at(41)).await;
+        let page = visit.store.list(&Listing::of(None), 0).await.unwrap();
+        let listed = page.sessions;
+        let ended = (Some(EndReason::Revoked), Some(at(40)));
+        assert_eq!((listed[0].end_reason, listed[0].ended_at), ended);
+        assert_eq!((&listed[1].id, listed[1].end_reason), (&since, None));
     }
 
     pub(crate) async fn a_late_snapshot_closes_the_row_as_well(mut visit: Visit) {
         visit.store.end_everything(at(40)).await.unwrap();
         visit.beats(&snapshot(35, 60, "/a/", 80), at(95)).await;
-        let listed = &visit.store.list(None, 0).await.unwrap().sessions[0];
+        let listed = &visit
+            .store
+            .list(&Listing::of(None), 0)
+            .await
+            .unwrap()
+            .sessions[0];
         assert_eq!(
             (listed.end_reason, listed.ended_at, listed.last_seen),
             (Some(EndReason::Revoked), Some(at(40)), at(35))
         );
+        let id = &visit.token.record;
+        let written = visit.owner.reads(id, columns::END_REASON).await;
+        assert_eq!(written.as_deref(), Some("revoked"));
     }
 
     pub(crate) async fn logging_out_after_everything_was_ended_changes_no_reason(visit: Visit) {
@@ -710,7 +852,16 @@ mod owners_hands {
             .await
             .unwrap();
         assert_eq!((step.count, step.has_more), (6, false));
-        assert_eq!(visit.store.list(None, 0).await.unwrap().sessions.len(), 1);
+        assert_eq!(
+            visit
+                .store
+                .list(&Listing::of(None), 0)
+                .await
+                .unwrap()
+                .sessions
+                .len(),
+            1
+        );
         assert_eq!(reason(&visit, &other).await, None);
         let again = forget(visit.store.as_ref(), &email("ann@example.com"), 10)
             .await
@@ -792,12 +943,16 @@ for_both_stores![
     an_id_that_cannot_be_one_is_not_found,
     addresses_are_listed_by_exact_match_however_they_are_written,
     a_long_list_comes_in_pages_in_order,
+    a_range_is_listed_from_the_newest_down_and_counted,
+    a_large_page_holds_more_than_a_usual_one,
+    a_visit_whose_start_was_emptied_is_found_and_counted,
 ];
 
 for_both_stores![
     owners_hands: owners_hands_on_sqlite, owners_hands_on_nocodb:
     ending_everything_ends_what_had_begun_and_nothing_since,
     a_late_snapshot_closes_the_row_as_well,
+    a_listing_shows_who_was_ended_before_their_rows_say_so,
     logging_out_after_everything_was_ended_changes_no_reason,
     the_newest_of_such_moments_counts,
     more_than_a_page_of_rows_is_closed_step_by_step,
@@ -896,7 +1051,7 @@ async fn two_processes_share_one_sqlite_file() {
     }
     assert_eq!(
         other
-            .list(Some(&email("ann@example.com")), 0)
+            .list(&Listing::of(Some(&email("ann@example.com"))), 0)
             .await
             .unwrap()
             .sessions
@@ -905,7 +1060,7 @@ async fn two_processes_share_one_sqlite_file() {
     );
     assert_eq!(
         store
-            .list(Some(&email("bob@example.com")), 0)
+            .list(&Listing::of(Some(&email("bob@example.com"))), 0)
             .await
             .unwrap()
             .sessions

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use shared::app::open_store;
 use shared::settings::{StoreSettings, Variables};
+use shared::store::Listing;
 
 use super::finding::Finding;
 
@@ -43,7 +44,7 @@ pub(super) async fn check(variables: &Variables) -> Vec<Finding> {
     }
     let listed = match open_store(&StoreSettings::Sqlite(path.to_owned()), None) {
         Ok(store) => store
-            .list(None, 0)
+            .list(&Listing::of(None), 0)
             .await
             .map(|_| ())
             .map_err(|error| error.to_string()),

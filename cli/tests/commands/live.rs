@@ -40,7 +40,12 @@ fn doctor(place: &Place, url: &str) -> Ran {
 }
 
 async fn rows(store: &dyn Store) -> usize {
-    store.list(None, 0).await.unwrap().sessions.len()
+    store
+        .list(&shared::store::Listing::of(None), 0)
+        .await
+        .unwrap()
+        .sessions
+        .len()
 }
 
 /// The one thing that is wrong is named, with its cure.
@@ -284,9 +289,18 @@ async fn in_another_store_than_the_sites_no_visitors_row_is_touched() {
         )
         .await;
     }
-    let before = theirs.list(None, 0).await.unwrap();
+    let before = theirs
+        .list(&shared::store::Listing::of(None), 0)
+        .await
+        .unwrap();
     only_wrong(&doctor(&doctors, &serving.url), "its store is another one");
-    assert_eq!(theirs.list(None, 0).await.unwrap(), before);
+    assert_eq!(
+        theirs
+            .list(&shared::store::Listing::of(None), 0)
+            .await
+            .unwrap(),
+        before
+    );
     assert_eq!(rows(sqlite(&doctors).as_ref()).await, 0);
 }
 

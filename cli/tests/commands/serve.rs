@@ -43,7 +43,11 @@ async fn old_visits_are_deleted_as_soon_as_it_starts() {
     let mut serve = place.command(&[]).stdout(Stdio::null()).spawn().unwrap();
     let mut left = Vec::new();
     for _ in 0..100 {
-        left = store.list(None, 0).await.unwrap().sessions;
+        left = store
+            .list(&shared::store::Listing::of(None), 0)
+            .await
+            .unwrap()
+            .sessions;
         if left.len() < 2 {
             break;
         }

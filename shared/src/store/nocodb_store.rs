@@ -11,7 +11,7 @@ use super::columns::{
     ACTIVE_SECONDS, CONSENT, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES,
     START,
 };
-use super::{Ended, PAGE_SIZE, SessionPage, Store, StoreError};
+use super::{Ended, Listing, Order, PAGE_SIZE, SessionPage, Starts, Store, StoreError};
 use crate::email::Email;
 use crate::nocodb::{Client, Config, Connections, Error, Filter, Query, Record, Table};
 use crate::session::{EndReason, Figures, Heartbeat, Pages, RecordId, Session};
@@ -148,13 +148,8 @@ impl NocoDbStore {
         Ok(rows)
     }
 
-    /// One page of visits, in the order they began.
-    async fn page(&self, query: Query, number: u32) -> Result<SessionPage, StoreError> {
-        let query = query
-            .ascending(START)
-            .page_size(PAGE_SIZE.into())
-            .page(number + 1);
-        let page = self.table.list(&query).await?;
+    async fn page(&self, query: &Query) -> Result<SessionPage, StoreError> {
+        let page = self.table.list(query).await?;
         Ok(SessionPage {
             sessions: page
                 .records
@@ -314,7 +309,8 @@ impl Store for NocoDbStore {
             Some(email) => open.and(Filter::eq(EMAIL, email)),
             None => open,
         };
-        self.page(Query::new().filter(filter), 0).await
+        let query = Query::new().filter(filter).ascending(START);
+        self.page(&query.page_size(PAGE_SIZE.into())).await
     }
 
     async fn end_many(
@@ -397,12 +393,58 @@ impl Store for NocoDbStore {
         Ok(self.read(id).await?.0)
     }
 
-    async fn list(&self, email: Option<&Email>, page: u32) -> Result<SessionPage, StoreError> {
-        let query = match email {
-            Some(email) => Query::new().filter(Filter::eq(EMAIL, email.as_str())),
-            None => Query::new(),
+    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
+        let query = match listing.order {
+            Order::OldestFirst => Query::new().ascending(START),
+            Order::NewestFirst => Query::new().descending(START),
         };
-        self.page(query, page).await
+        let query = query
+            .page_size(listing.page_size.into())
+            .page(number.saturating_add(1));
+        let of_email = listing
+            .email
+            .as_ref()
+            .map(|email| Filter::eq(EMAIL, email.as_str()));
+        let query = match both(of_email, began(listing.starts)) {
+            Some(filter) => query.filter(filter),
+            None => query,
+        };
+        let (page, not_before) = tokio::join!(self.page(&query), self.read_not_before());
+        let SessionPage { sessions, has_more } = page?;
+        let sessions = sessions
+            .into_iter()
+            .map(|session| session.closed_by(not_before).0);
+        Ok(SessionPage {
+            sessions: sessions.collect(),
+            has_more,
+        })
+    }
+
+    async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
+        // What `is_visit` says of a row.
+        let visits = Filter::neq(EMAIL, EVERYONE)
+            .and(Filter::not_blank(START).or(Filter::not_blank(LAST_SEEN)));
+        let filter = both(Some(visits), began(starts));
+        Ok(self.table.count(filter.as_ref()).await?)
+    }
+}
+
+fn both(one: Option<Filter>, other: Option<Filter>) -> Option<Filter> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn began(starts: Starts) -> Option<Filter> {
+    match starts {
+        Starts::All => None,
+        Starts::Missing => Some(Filter::blank(START)),
+        Starts::Between { from, before } => both(
+            from.map(|moment| Filter::at_or_after(START, moment.to_jiff())),
+            before.map(|moment| Filter::before(START, moment.to_jiff())),
+        )
+        .or_else(|| Some(Filter::not_blank(START))),
     }
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{
 };
 
 use super::columns::EVERYONE;
-use super::{Ended, PAGE_SIZE, SessionPage, Store, StoreError};
+use super::{Ended, Listing, Order, PAGE_SIZE, SessionPage, Starts, Store, StoreError};
 use crate::email::Email;
 use crate::session::{EndReason, Heartbeat, RecordId, Session};
 use crate::timestamp::Timestamp;
@@ -42,6 +42,10 @@ const SCHEMA: &str = "
 /// Columns that came after the first release, for files that were made before.
 const ADDED: [(&str, &str); 1] = [("consentVersion", "TEXT")];
 
+/// Not the row that ends everything.
+const IS_VISIT: &str = "emailOfAccessor <> :everyone";
+/// See [`range`].
+const BEGAN: &str = "sessionStartTime >= :from AND sessionStartTime < :before";
 /// Neither ended nor of the row that ends everything.
 const IS_OPEN: &str = "trim(coalesce(endReason, '')) = '' AND emailOfAccessor <> :everyone";
 
@@ -83,13 +87,28 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.run(TransactionBehavior::Immediate, work).await
+    }
+
+    /// The same, only to read, which waits for no other process that writes.
+    async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(TransactionBehavior::Deferred, work).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let connection = Arc::clone(&self.connection);
         let run = move || {
             // A poisoned lock means a panic while a transaction was open; dropping that rolled it
             // back.
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = connection.transaction_with_behavior(behavior)?;
             let result = work(&transaction)?;
             transaction.commit()?;
             Ok(result)
@@ -154,7 +173,7 @@ impl Store for SqliteStore {
                 ORDER BY sessionStartTime, id LIMIT :limit"
             );
             let values = named_params! { ":email": email, ":everyone": EVERYONE, ":since": since.to_string(), ":limit": PAGE_SIZE + 1 };
-            page(db, &select, values)
+            page(db, &select, values, PAGE_SIZE)
         })
         .await
     }
@@ -185,14 +204,7 @@ impl Store for SqliteStore {
     }
 
     async fn not_before(&self) -> Option<Timestamp> {
-        let connection = Arc::clone(&self.connection);
-        // Only read, which waits for no other process that writes.
-        let read = move || {
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            not_before(&connection.transaction()?)
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        read.unwrap_or(Err(StoreError::Stopped)).unwrap_or_default()
+        self.reading(not_before).await.unwrap_or_default()
     }
 
     async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
@@ -225,19 +237,67 @@ impl Store for SqliteStore {
         self.transaction(move |db| read(db, &id)).await
     }
 
-    async fn list(&self, email: Option<&Email>, number: u32) -> Result<SessionPage, StoreError> {
-        let email = email.map(|email| email.as_str().to_owned());
-        self.transaction(move |db| {
-            let select = "SELECT * FROM emailAccess
-                WHERE emailOfAccessor <> :everyone AND (:email IS NULL OR emailOfAccessor = :email)
-                ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset";
-            let offset = i64::from(number) * i64::from(PAGE_SIZE);
-            let values =
-                named_params! { ":email": email, ":everyone": EVERYONE, ":limit": PAGE_SIZE + 1, ":offset": offset };
-            page(db, select, values)
+    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
+        let listing = listing.clone();
+        self.reading(move |db| {
+            let direction = match listing.order {
+                Order::OldestFirst => "ASC",
+                Order::NewestFirst => "DESC",
+            };
+            let select = format!(
+                "SELECT * FROM emailAccess
+                WHERE {IS_VISIT} AND {BEGAN} AND (:email IS NULL OR emailOfAccessor = :email)
+                ORDER BY sessionStartTime {direction}, id {direction} LIMIT :limit OFFSET :offset"
+            );
+            let (from, before) = range(listing.starts);
+            let email = listing.email.as_ref().map(Email::as_str);
+            let offset = i64::from(number) * i64::from(listing.page_size);
+            let values = named_params! {
+                ":everyone": EVERYONE, ":from": from, ":before": before, ":email": email,
+                ":limit": listing.page_size + 1, ":offset": offset,
+            };
+            let page = page(db, &select, values, listing.page_size)?;
+            let not_before = not_before(db)?;
+            Ok(SessionPage {
+                sessions: page
+                    .sessions
+                    .into_iter()
+                    .map(|session| session.closed_by(not_before).0)
+                    .collect(),
+                ..page
+            })
         })
         .await
     }
+
+    async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
+        self.reading(move |db| {
+            let select = format!("SELECT count(*) FROM emailAccess WHERE {IS_VISIT} AND {BEGAN}");
+            let (from, before) = range(starts);
+            let values = named_params! { ":everyone": EVERYONE, ":from": from, ":before": before };
+            let count: i64 = db
+                .prepare_cached(&select)?
+                .query_row(values, |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+        .await
+    }
+}
+
+/// Texts that a start is not below, and below, in the order they sort in: so the index finds them.
+fn range(starts: Starts) -> (String, String) {
+    /// Sorts after white space, and before whatever a time begins with.
+    const FIRST: &str = "!";
+    const LAST: &str = "\u{10ffff}";
+    let (from, before) = match starts {
+        Starts::All => return (String::new(), LAST.to_owned()),
+        Starts::Missing => return (String::new(), FIRST.to_owned()),
+        Starts::Between { from, before } => (from, before),
+    };
+    let text = |moment: Option<Timestamp>, else_: &str| {
+        moment.map_or_else(|| else_.to_owned(), |moment| moment.to_string())
+    };
+    (text(from, FIRST), text(before, LAST))
 }
 
 /// One page of what a query selects, whose limit is one more than a page: that tells whether
@@ -246,12 +306,13 @@ fn page(
     db: &Transaction<'_>,
     select: &str,
     values: &[(&str, &dyn rusqlite::ToSql)],
+    size: u16,
 ) -> Result<SessionPage, StoreError> {
     let mut select = db.prepare_cached(select)?;
     let sessions = select.query_map(values, session)?;
     let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
-    let has_more = sessions.len() > usize::from(PAGE_SIZE);
-    sessions.truncate(PAGE_SIZE.into());
+    let has_more = sessions.len() > usize::from(size);
+    sessions.truncate(size.into());
     Ok(SessionPage { sessions, has_more })
 }
 

@@ -24,7 +24,7 @@ use shared::mail::{Mail, MailError, Mailer};
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
-use shared::store::{Ended, SessionPage, Store, StoreError};
+use shared::store::{Ended, Listing, SessionPage, Starts, Store, StoreError};
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::Response;
@@ -108,8 +108,11 @@ impl Store for Switchable {
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
         self.reach()?.get(id).await
     }
-    async fn list(&self, email: Option<&Email>, page: u32) -> Result<SessionPage, StoreError> {
-        self.reach()?.list(email, page).await
+    async fn list(&self, listing: &Listing, page: u32) -> Result<SessionPage, StoreError> {
+        self.reach()?.list(listing, page).await
+    }
+    async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
+        self.reach()?.count(starts).await
     }
 }
 
@@ -255,7 +258,12 @@ impl Site {
 
     /// All rows.
     pub async fn rows(&self) -> Vec<Session> {
-        self.store.inner.list(None, 0).await.unwrap().sessions
+        self.store
+            .inner
+            .list(&Listing::of(None), 0)
+            .await
+            .unwrap()
+            .sessions
     }
 
     /// The owner types a word into a row.

@@ -23,7 +23,11 @@ async fn a_visitor_who_is_given_the_id_of_a_deleted_row_keeps_theirs() {
     let serving = Serving::start(&place);
     let ran = doctor(&place, &serving.url);
     assert_eq!((ran.code, ran.marked('✗')), (0, vec![]), "{ran:?}");
-    let kept = sqlite(&place).list(None, 0).await.unwrap().sessions;
+    let kept = sqlite(&place)
+        .list(&shared::store::Listing::of(None), 0)
+        .await
+        .unwrap()
+        .sessions;
     let kept: Vec<_> = kept.iter().map(|row| row.email.as_str()).collect();
     assert_eq!(kept, ["ann@b.example", "ann@b.example"]);
 }
