@@ -17,7 +17,6 @@ use crate::terminal::Progress;
 
 mod change;
 mod export;
-mod row;
 mod table;
 
 /// Which visits, and in which form.

@@ -25,6 +25,8 @@ pub mod mail;
 pub mod nocodb;
 pub mod origin;
 pub mod redirect;
+#[cfg(feature = "reports")]
+pub mod report;
 pub mod session;
 pub mod settings;
 pub mod site_path;

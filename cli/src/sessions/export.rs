@@ -2,12 +2,10 @@
 
 use std::io::{self, Write};
 
-use csv::Terminator;
-use serde_json::Value;
+use shared::report::csv::{self, NAMES, cells};
 use shared::session::Session;
 
 use super::Output;
-use super::row::{NAMES, cells};
 
 /// An array of objects.
 pub(super) struct Json<W> {
@@ -51,19 +49,16 @@ impl<W: Write> Output for Json<W> {
     }
 }
 
-/// Comma-separated values by RFC 4180: a header, and lines that end in CR LF.
+/// Comma-separated values: a header, and a line for each visit.
 pub(super) struct Csv<W: Write> {
-    writer: csv::Writer<W>,
+    lines: csv::Csv<W>,
     has_header: bool,
 }
 
 impl<W: Write> Csv<W> {
     pub(super) fn new(out: W) -> Self {
-        let writer = csv::WriterBuilder::new()
-            .terminator(Terminator::CRLF)
-            .from_writer(out);
         Self {
-            writer,
+            lines: csv::Csv::new(out),
             has_header: false,
         }
     }
@@ -71,7 +66,7 @@ impl<W: Write> Csv<W> {
     fn header(&mut self) -> io::Result<()> {
         if !self.has_header {
             self.has_header = true;
-            self.writer.write_record(NAMES).map_err(io_error)?;
+            self.lines.header(&NAMES)?;
         }
         Ok(())
     }
@@ -81,71 +76,13 @@ impl<W: Write> Output for Csv<W> {
     fn page(&mut self, sessions: &[Session]) -> io::Result<()> {
         self.header()?;
         for session in sessions {
-            let cells = cells(session).map(|cell| guarded(text(cell)));
-            self.writer.write_record(cells).map_err(io_error)?;
+            self.lines.line(cells(session))?;
         }
-        self.writer.flush()
+        self.lines.flush()
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.header()?;
-        self.writer.flush()
-    }
-}
-
-/// `csv`'s own conversion hides what kind of error it was, and with it a closed pipe.
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
-fn text(cell: Value) -> String {
-    match cell {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        value => value.to_string(),
-    }
-}
-
-/// Keeps a spreadsheet from reading as a formula what a visitor or an owner wrote
-/// (<https://owasp.org/www-community/attacks/CSV_Injection>, full-width signs included).
-fn guarded(cell: String) -> String {
-    const STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    if cell.starts_with(STARTS) {
-        format!("'{cell}")
-    } else {
-        cell
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::guarded;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for formula in [
-            "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "'=1",
-        ] {
-            let cell = guarded(formula.to_owned());
-            assert!(cell.starts_with('\''), "{formula:?}");
-            assert!(cell.ends_with(formula), "{formula:?}");
-        }
-    }
-
-    #[test]
-    fn other_cells_stay_as_they_are() {
-        for text in [
-            "",
-            "ann@example.com",
-            "2026-01-02T03:04:05Z",
-            "/a=b",
-            "{\"/\":{}}",
-            "42",
-        ] {
-            assert_eq!(guarded(text.to_owned()), text);
-        }
+        self.lines.flush()
     }
 }
