@@ -15,6 +15,7 @@ mod defaults;
 mod doctor;
 mod duration;
 mod files;
+mod filters;
 mod keys;
 mod serve;
 mod sessions;

@@ -1,17 +1,16 @@
 //! `lastseen sessions`: the visits, as a table for people, or as CSV or JSON for programs.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use shared::app::open_store;
-use shared::email::Email;
 use shared::session::Session;
 use shared::settings::{StoreSettings, Variables};
-use shared::store::{Listing, Store, StoreError};
+use shared::store::StoreError;
+use shared::timestamp::Timestamp;
 
 use crate::CommandResult;
+use crate::filters::{self, Filters, Question};
 use crate::setup::connection::Trouble;
 use crate::terminal::Progress;
 
@@ -25,18 +24,19 @@ mod table;
 #[command(after_help = "\
 Examples:
   lastseen sessions --email ann@example.com
+  lastseen sessions --domain example.com --from 2026-11-01 --to 2026-11-30 --tz Europe/Berlin
+  lastseen sessions --state open
   lastseen sessions revoke --email ann@example.com
   lastseen sessions --csv > visits.csv
   lastseen sessions --json | jq 'map(.durationSeconds) | add'
 
 A visit's duration runs from its start to the moment the visitor was last seen;
-active is how long they really looked. Times are UTC.")]
+active is how long they really looked. Times are UTC, in the table those of --tz.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     change: Option<change::Command>,
-    /// Only the visits of this address
-    #[arg(long, value_name = "ADDRESS")]
-    email: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
     /// As comma-separated values, for a spreadsheet
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -75,16 +75,15 @@ pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> Command
     if let Some(change) = &arguments.change {
         return change::run(variables, change).await;
     }
-    let email = arguments.email.as_deref().map(Email::parse).transpose()?;
+    let question = arguments.filters.read(variables, Timestamp::now())?;
     let settings = StoreSettings::read(variables)?;
     let out = io::stdout();
     let streams = arguments.csv || arguments.json;
     // A spinner would break into the lines of what streams to the same screen.
     let progress = (!(streams && out.is_terminal())).then(|| Progress::start("reading the visits"));
-    let mut output = output(arguments, email.as_ref(), BufWriter::new(out));
+    let mut output = output(arguments, &question, BufWriter::new(out));
 
-    let written = if let Some(path) = missing_database(&settings) {
-        let note = no_database(path);
+    let written = if let Some(note) = filters::no_database(&settings) {
         if streams {
             eprintln!("lastseen: {note}");
             output.finish()
@@ -94,13 +93,14 @@ pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> Command
         .map_err(ListError::from)
     } else {
         let store = open_store(&settings, None)?;
-        list(
-            store.as_ref(),
-            email.as_ref(),
-            output.as_mut(),
-            settings.pace().pause,
-        )
-        .await
+        let page = |sessions: &[Session]| output.page(sessions).map_err(ListError::from);
+        match question
+            .each_page(store.as_ref(), settings.pace().pause, page)
+            .await
+        {
+            Ok(()) => output.finish().map_err(ListError::from),
+            error => error,
+        }
     };
     drop(progress);
     match written {
@@ -114,7 +114,7 @@ pub(crate) async fn run(variables: &Variables, arguments: &Arguments) -> Command
 
 fn output<'a>(
     arguments: &Arguments,
-    email: Option<&Email>,
+    question: &'a Question,
     out: impl Write + 'a,
 ) -> Box<dyn Output + 'a> {
     if arguments.csv {
@@ -122,45 +122,8 @@ fn output<'a>(
     } else if arguments.json {
         Box::new(export::Json::new(out))
     } else {
-        Box::new(table::Table::new(
-            out,
-            email.map(|email| email.as_str().to_owned()),
-        ))
+        Box::new(table::Table::new(out, question))
     }
-}
-
-async fn list(
-    store: &dyn Store,
-    email: Option<&Email>,
-    output: &mut dyn Output,
-    pause: Duration,
-) -> Result<(), ListError> {
-    let listing = Listing::of(email);
-    for number in 0.. {
-        let page = store.list(&listing, number).await?;
-        output.page(&page.sessions)?;
-        if !page.has_more {
-            break;
-        }
-        tokio::time::sleep(pause).await;
-    }
-    Ok(output.finish()?)
-}
-
-/// Opening a database makes one, which only listing should not.
-fn missing_database(settings: &StoreSettings) -> Option<&Path> {
-    match settings {
-        StoreSettings::Sqlite(path) if !path.exists() => Some(path),
-        _ => None,
-    }
-}
-
-fn no_database(path: &Path) -> String {
-    format!(
-        "No visits yet: there is no database at {}. `lastseen serve` makes it when it starts; \
-         DATABASE_PATH names another place, and NOCODB_URL a NocoDB.",
-        path.display()
-    )
 }
 
 #[cfg(test)]

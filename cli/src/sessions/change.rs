@@ -11,8 +11,9 @@ use shared::settings::{Pace, StoreSettings, Variables, limits};
 use shared::store::{Store, StoreError};
 use shared::timestamp::Timestamp;
 
-use super::{ListError, missing_database, no_database};
+use super::ListError;
 use crate::CommandResult;
+use crate::filters::no_database;
 use crate::terminal::{Progress, say};
 
 #[derive(clap::Subcommand)]
@@ -69,8 +70,8 @@ pub(crate) async fn run(variables: &Variables, command: &Command) -> CommandResu
     let wish = Wish::read(command)?;
     let settings = StoreSettings::read(variables)?;
     let limits = limits(variables)?;
-    if let Some(path) = missing_database(&settings) {
-        say(no_database(path));
+    if let Some(note) = no_database(&settings) {
+        say(note);
         return Ok(ExitCode::SUCCESS);
     }
     let store = open_store(&settings, None)?;

@@ -1,7 +1,8 @@
 //! The shape of what programs read, and of what people see, visit by visit.
 
 use serde_json::{Value, json};
-use shared::session::{EndReason, PageFigures, RecordId};
+use shared::report::Filter;
+use shared::session::{EndReason, Limits, PageFigures, RecordId};
 use shared::timestamp::Timestamp;
 
 use super::*;
@@ -41,8 +42,14 @@ fn open(id: &str) -> Session {
 
 fn written(arguments: &Arguments, email: Option<&str>, pages: &[&[Session]]) -> String {
     let mut bytes = Vec::new();
-    let email = email.map(|email| Email::parse(email).unwrap());
-    let mut output = output(arguments, email.as_ref(), &mut bytes);
+    let now = session("1").start.plus(86_400);
+    let filters = email.into_iter().map(|email| ("email", email));
+    let question = Question {
+        filter: Filter::read(filters, now).unwrap(),
+        limits: LIMITS,
+        now,
+    };
+    let mut output = output(arguments, &question, &mut bytes);
     for page in pages {
         output.page(page).unwrap();
     }
@@ -51,28 +58,27 @@ fn written(arguments: &Arguments, email: Option<&str>, pages: &[&[Session]]) -> 
     String::from_utf8(bytes).unwrap()
 }
 
-const JSON: Arguments = Arguments {
-    change: None,
-    email: None,
-    csv: false,
-    json: true,
+const LIMITS: Limits = Limits {
+    idle_timeout: 1_800,
+    lifetime: 86_400,
 };
-const CSV: Arguments = Arguments {
-    change: None,
-    email: None,
-    csv: true,
-    json: false,
-};
-const TABLE: Arguments = Arguments {
-    change: None,
-    email: None,
-    csv: false,
-    json: false,
-};
+
+fn arguments(csv: bool, json: bool) -> Arguments {
+    Arguments {
+        change: None,
+        filters: Filters::default(),
+        csv,
+        json,
+    }
+}
 
 #[test]
 fn json_is_an_array_of_objects_with_the_tables_columns() {
-    let text = written(&JSON, None, &[&[session("1"), open("2")], &[open("3")]]);
+    let text = written(
+        &arguments(false, true),
+        None,
+        &[&[session("1"), open("2")], &[open("3")]],
+    );
     let visits: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(
         visits[0],
@@ -100,13 +106,17 @@ fn json_is_an_array_of_objects_with_the_tables_columns() {
 
 #[test]
 fn json_of_no_visits_is_an_empty_array() {
-    assert_eq!(written(&JSON, None, &[]), "[]\n");
-    assert_eq!(written(&JSON, None, &[&[]]), "[]\n");
+    assert_eq!(written(&arguments(false, true), None, &[]), "[]\n");
+    assert_eq!(written(&arguments(false, true), None, &[&[]]), "[]\n");
 }
 
 #[test]
 fn csv_has_a_header_and_a_line_for_each_visit() {
-    let text = written(&CSV, None, &[&[session("1")], &[open("-2")]]);
+    let text = written(
+        &arguments(true, false),
+        None,
+        &[&[session("1")], &[open("-2")]],
+    );
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert_eq!(
         lines,
@@ -124,7 +134,7 @@ fn csv_has_a_header_and_a_line_for_each_visit() {
 
 #[test]
 fn csv_of_no_visits_is_its_header() {
-    let text = written(&CSV, None, &[&[]]);
+    let text = written(&arguments(true, false), None, &[&[]]);
     assert!(
         text.starts_with("id,") && text.ends_with("durationSeconds\r\n"),
         "{text}"
@@ -137,9 +147,11 @@ fn the_table_ends_in_what_the_visits_add_up_to() {
         last_seen: open("2").start.plus(8 * 60),
         ..open("2")
     };
-    let text = written(&TABLE, None, &[&[session("1"), short]]);
+    let text = written(&arguments(false, false), None, &[&[session("1"), short]]);
     assert!(
-        text.ends_with("\n\n2 visits · 55 min in total (47 min + 8 min)\n"),
+        text.ends_with(
+            "\n\n2 visits · 47 min + 8 min = 55 min in total · 30 min active (not known of 1)\n"
+        ),
         "{text}"
     );
     let first = text.lines().nth(1).unwrap();
@@ -165,8 +177,8 @@ fn the_table_ends_in_what_the_visits_add_up_to() {
 
 #[test]
 fn an_empty_table_says_what_to_do() {
-    assert!(written(&TABLE, None, &[&[]]).starts_with("No visits yet."));
-    let text = written(&TABLE, Some("Ann@example.com"), &[]);
+    assert!(written(&arguments(false, false), None, &[&[]]).starts_with("No visits yet."));
+    let text = written(&arguments(false, false), Some("Ann@example.com"), &[]);
     assert!(
         text.starts_with("No visits of ann@example.com yet."),
         "{text}"

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use shared::session::EndReason;
+use shared::timestamp::Timestamp;
 
 use crate::place::Place;
 use crate::tables::{Base, all};
@@ -47,7 +48,8 @@ async fn the_table_shows_each_visit_and_what_they_add_up_to() {
     let ann = "1 ann@example.com 2026-01-02 03:04 03:51 47 min 23 min 30 s logout /portfolio/confidential/";
     assert_eq!(cells.join(" "), ann, "{ran:?}");
     assert_eq!(
-        lines[5], "3 visits · 55 min in total (47 min + 8 min)",
+        lines[5],
+        "3 visits · 47 min + 8 min = 55 min in total · 27 min 30 s active (not known of 1)",
         "{ran:?}"
     );
     assert_eq!((lines.len(), ran.code, ran.err.as_str()), (6, 0, ""));
@@ -60,7 +62,7 @@ async fn the_visits_of_one_address_are_listed_however_it_is_spelt() {
     let ran = place.run(&["sessions", "--email", " Ann@Example.COM "]);
     assert!(
         ran.out
-            .ends_with("\n2 visits · 55 min in total (47 min + 8 min)\n"),
+            .ends_with("\n2 visits · 47 min + 8 min = 55 min in total · 27 min 30 s active\n"),
         "{ran:?}"
     );
     assert!(!ran.out.contains("bob@"), "{ran:?}");
@@ -70,6 +72,78 @@ async fn the_visits_of_one_address_are_listed_however_it_is_spelt() {
         "{ran:?}"
     );
     assert_eq!(ran.code, 0);
+}
+
+#[tokio::test]
+async fn filters_leave_out_what_does_not_pass_each_of_them() {
+    let place = Place::new();
+    three_visits(&place).await;
+    let store = sqlite(&place);
+    // Somebody who came in just now.
+    visit(store.as_ref(), "eve@example.org", Timestamp::now(), 0, None).await;
+    for (filters, expected) in [
+        (&["--domain", "example.com"][..], &["1", "2", "3"][..]),
+        (&["--domain", "Example.ORG"], &["4"]),
+        // The range is by start: the first began at 03:04:05, the third two hours later.
+        (&["--to", "2026-01-02T05:04:05Z"], &["1", "2"]),
+        (
+            &["--from", "2026-01-02T05:04:05Z", "--to", "2026-01-02"],
+            &["3"],
+        ),
+        // In New York it was still the first of January.
+        (&["--to", "2026-01-01"], &[]),
+        (
+            &["--to", "2026-01-01", "--tz", "America/New_York"],
+            &["1", "2"],
+        ),
+        (&["--state", "open"], &["4"]),
+        (&["--state", "ended"], &["1", "2", "3"]),
+        (&["--reason", "logout"], &["1"]),
+        (&["--reason", "none"], &["2", "3"]),
+        (&["--reason", "none", "--email", "ann@example.com"], &["3"]),
+    ] {
+        let arguments = [&["sessions", "--json"], filters].concat();
+        let visits = parsed(&place.run(&arguments).out);
+        let ids: Vec<&str> = visits
+            .iter()
+            .map(|visit| visit["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, expected, "{filters:?}");
+    }
+    let ran = place.run(&["sessions", "--tz", "Europe/Berlin"]);
+    assert!(ran.out.contains("start (Europe/Berlin)"), "{ran:?}");
+    assert!(ran.out.contains("2026-01-02 04:04"), "{ran:?}");
+    assert!(
+        ran.out.contains("vanished") && ran.out.contains("open"),
+        "{ran:?}"
+    );
+    let ran = place.run(&["sessions", "--reason", "revoked"]);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        (
+            "No visits pass these filters. Without them, all visits are listed.\n",
+            0
+        )
+    );
+}
+
+#[test]
+fn a_filter_that_cannot_be_followed_is_named() {
+    for (filters, expected) in [
+        (&["--from", "yesterday"][..], "--from"),
+        (&["--to", "2026-02-30"], "--to"),
+        (&["--from", "2026-02-03", "--to", "2026-02-01"], "--from"),
+        (&["--state", "closed"], "--state"),
+        (&["--reason", "bored"], "--reason"),
+        (&["--reason", "idle", "--state", "open"], "--reason"),
+        (&["--tz", "Mars/Olympus"], "--tz"),
+        (&["--domain", "@"], "--domain"),
+    ] {
+        let ran = Place::new().run(&[&["sessions"], filters].concat());
+        let start = format!("lastseen: {expected}: ");
+        assert!(ran.err.starts_with(&start), "{filters:?}: {ran:?}");
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{filters:?}");
+    }
 }
 
 #[tokio::test]
@@ -143,7 +217,7 @@ async fn every_page_of_a_long_listing_counts() {
     let ran = place.run(&["sessions"]);
     assert!(
         ran.out
-            .ends_with("\n250 visits · 4 h 14 min 10 s in total\n"),
+            .ends_with("\n250 visits · 4 h 14 min 10 s in total · 2 h 05 min active\n"),
         "{ran:?}"
     );
     let visits = parsed(&place.run(&["sessions", "--json"]).out);
@@ -196,7 +270,7 @@ fn an_address_that_is_none_is_refused() {
         "x),(emailOfAccessor,neq,)~or(a@example.com",
     ] {
         let ran = Place::new().run(&["sessions", "--email", address]);
-        let sentence = "lastseen: email: enter one address, like name@example.com\n";
+        let sentence = "lastseen: --email: must be one address, like name@example.com\n";
         assert_eq!(
             (ran.code, ran.err.as_str(), ran.out.as_str()),
             (1, sentence, ""),
