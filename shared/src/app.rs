@@ -11,6 +11,8 @@ use crate::mail::Mailer;
 #[cfg(feature = "smtp")]
 use crate::mail::smtp::Smtp;
 use crate::nocodb::Connections;
+#[cfg(feature = "reports")]
+use crate::report::Cache;
 use crate::settings::{SettingError, Settings, StoreSettings, Variables};
 use crate::store::Store;
 use crate::store::nocodb_store::NocoDbStore;
@@ -27,6 +29,9 @@ pub struct App {
     pub codes: Option<Arc<Codes>>,
     /// See [`Flood`].
     pub flood: Arc<Flood>,
+    /// See [`Cache`].
+    #[cfg(feature = "reports")]
+    pub reports: Arc<Cache>,
 }
 
 /// The program cannot start. One line that names what to change.
@@ -73,6 +78,8 @@ impl App {
             store,
             codes: None,
             flood: Arc::default(),
+            #[cfg(feature = "reports")]
+            reports: Arc::default(),
         })
     }
 

@@ -108,7 +108,7 @@ pub trait Store: Send + Sync {
     /// One session.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`], also for a row that is no visit, and for what can be no id.
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError>;
 
     /// One page of sessions. Pages count from 0, and are counted off anew with every call: rows that

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -164,6 +164,16 @@ pub fn html(status: StatusCode, body: &'static str) -> Response {
     )
 }
 
+/// A file of comma-separated values, to be saved under this name.
+#[must_use]
+pub fn csv(name: &str, body: Vec<u8>) -> Response {
+    let response = with_body(StatusCode::OK, "text/csv; charset=utf-8", body);
+    // Names are made of letters, digits, hyphens and dots.
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
+        .unwrap_or(HeaderValue::from_static("attachment"));
+    with_header(response, CONTENT_DISPOSITION, disposition)
+}
+
 fn with_body(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -292,6 +302,17 @@ pub fn method_not_allowed(allow: &'static str) -> Response {
 #[must_use]
 pub fn unavailable(retry_after: Duration) -> Response {
     unavailable_with(retry_after, [])
+}
+
+/// `503` with `Retry-After`: the store cannot be read now, and nothing is known from before.
+#[must_use]
+pub fn unreadable(retry_after: Duration) -> Response {
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the visits cannot be read right now; try again soon",
+    );
+    with_retry_after(problem, retry_after)
 }
 
 /// `429` with `Retry-After`: too many of these, for now.

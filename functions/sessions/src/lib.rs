@@ -6,7 +6,12 @@ use shared::session::RecordId;
 use shared::timestamp::Timestamp;
 use shared::web::{self, Request, Response};
 
+use refusal::Refusal;
+
+mod export;
 mod owner;
+mod question;
+mod refusal;
 mod reports;
 mod revoke;
 
@@ -14,7 +19,6 @@ mod revoke;
 enum Route {
     Sessions,
     SessionsCsv,
-    #[expect(dead_code, reason = "its report comes with the others")]
     Session(RecordId),
     Visitors,
     VisitorsCsv,
@@ -84,8 +88,26 @@ async fn answer(
     }
     owner::check(app, request.headers()).await?;
     match route {
-        Route::RevokeOne(id) => revoke::one(app, id, now).await,
-        Route::RevokeMany => revoke::many(app, request, now).await,
-        _ => Ok(web::not_found()),
+        Route::RevokeOne(id) => {
+            let done = revoke::one(app, id, now).await;
+            app.reports.changed();
+            done
+        }
+        Route::RevokeMany => {
+            let done = revoke::many(app, request, now).await;
+            app.reports.changed();
+            done
+        }
+        Route::Login | Route::Logout => Ok(web::not_found()),
+        Route::Sessions => Ok(report(reports::sessions(app, request, now).await)),
+        Route::SessionsCsv => Ok(report(export::sessions(app, request, now).await)),
+        Route::Session(id) => Ok(report(reports::session(app, request, id, now).await)),
+        Route::Visitors => Ok(report(reports::visitors(app, request, now).await)),
+        Route::VisitorsCsv => Ok(report(export::visitors(app, request, now).await)),
+        Route::Summary => Ok(report(reports::summary(app, request, now).await)),
     }
+}
+
+fn report(given: Result<Response, Refusal>) -> Response {
+    given.unwrap_or_else(Refusal::into_response)
 }

@@ -76,6 +76,22 @@ impl<W: Write> Csv<W> {
         self.writer.write_record(cells).map_err(io_error)
     }
 
+    /// What has been handed on so far; the buffer holds a few kilobytes more.
+    #[must_use]
+    pub fn out(&self) -> &W {
+        self.writer.get_ref()
+    }
+
+    /// Hands on what is in the buffer, and gives back what lines went to.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn finish(self) -> io::Result<W> {
+        self.writer
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)
+    }
+
     /// Hands on what is in the buffer.
     ///
     /// # Errors

@@ -204,6 +204,13 @@ impl Filter {
         text
     }
 
+    /// The day it is at `now` in the zone: `2026-11-01`.
+    #[must_use]
+    pub fn date(&self, now: Timestamp) -> String {
+        let here = now.to_jiff().to_zoned(self.zone.clone());
+        here.date().to_string()
+    }
+
     /// The zone's IANA name.
     #[must_use]
     pub fn zone_name(&self) -> &str {
@@ -335,16 +342,15 @@ fn date(text: &str) -> Option<Date> {
 
 /// The day begins when the zone's clocks first show it: at 1:00 where midnight is skipped.
 fn edge_of(date: Date, zone: &TimeZone, edge: Edge) -> Option<Timestamp> {
-    let day = match edge {
-        Edge::Start => Some(date),
-        Edge::End => date.tomorrow().ok(),
+    let start = |day: Date| Some(day.to_zoned(zone.clone()).ok()?.timestamp());
+    let moment = match edge {
+        Edge::Start => start(date)?,
+        // After the last days there are comes no other.
+        Edge::End => (date.tomorrow().ok())
+            .and_then(start)
+            .unwrap_or(jiff::Timestamp::MAX),
     };
-    let start = match day {
-        Some(day) => day.to_zoned(zone.clone()).ok()?.timestamp(),
-        // The last day that there is.
-        None => jiff::Timestamp::MAX,
-    };
-    Some(Timestamp::from_unix(start.as_second()))
+    Some(Timestamp::from_unix(moment.as_second()))
 }
 
 #[cfg(test)]

@@ -390,7 +390,14 @@ impl Store for NocoDbStore {
     }
 
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
-        Ok(self.read(id).await?.0)
+        // What cannot be an id names no row.
+        let id = id.as_str().parse().map_err(|_| StoreError::NotFound)?;
+        let (record, not_before) = tokio::join!(self.table.get(&id), self.read_not_before());
+        let record = record?;
+        if !is_visit(&record) {
+            return Err(StoreError::NotFound);
+        }
+        Ok(session(&record).closed_by(not_before).0)
     }
 
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {

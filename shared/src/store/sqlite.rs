@@ -234,7 +234,11 @@ impl Store for SqliteStore {
 
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
         let id = id.clone();
-        self.transaction(move |db| read(db, &id)).await
+        self.transaction(move |db| match read(db, &id)? {
+            row if row.email == EVERYONE => Err(StoreError::NotFound),
+            row => Ok(row),
+        })
+        .await
     }
 
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {

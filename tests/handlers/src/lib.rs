@@ -216,6 +216,7 @@ impl Site {
                 store: Arc::clone(&store) as Arc<dyn Store>,
                 codes,
                 flood: Arc::default(),
+                reports: Arc::default(),
             },
             store,
             postbox,

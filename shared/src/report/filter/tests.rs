@@ -203,6 +203,7 @@ fn an_empty_range_is_a_question_and_no_mistake() {
     let moment = "2026-11-01T00:00:00Z";
     assert!(read(&[("from", moment), ("to", moment)]).is_ok());
     assert!(read(&[("from", "2027-01-01")]).is_ok());
+    assert!(read(&[("to", "9999-12-30")]).is_ok());
     assert!(read(&[("to", "9999-12-31")]).is_ok());
 }
 
