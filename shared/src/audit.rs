@@ -2,8 +2,8 @@
 //! 16.3), with fields by fixed names.
 //!
 //! `event` is one of: `issued`, `renewed`, `ended`, `ended-everything`, `refused`, `denied`,
-//! `code-sent`, `code-verified`, `limited`, `cross-site`, `not-through-the-site`, `not-the-owner`,
-//! `erased`.
+//! `code-sent`, `code-verified`, `limited`, `cross-site`, `not-through-the-site`, `owner-signed-in`,
+//! `not-the-owner`, `erased`.
 //!
 //! `record` is the row's id: it joins the lines of one session and, for whoever may read the table,
 //! leads to the visitor. Nothing that identifies anybody stands in a line by itself: no email, no
@@ -88,6 +88,11 @@ pub fn not_through_the_site() {
         event = "not-through-the-site",
         "refused: not through the site"
     );
+}
+
+/// The owner signed in.
+pub fn owner_signed_in() {
+    tracing::info!(event = "owner-signed-in", "the owner signed in");
 }
 
 /// Somebody showed a wrong owner's token, or none.

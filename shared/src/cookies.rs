@@ -1,4 +1,4 @@
-//! The cookies: two of a session, and one of a code that is on its way. Writing and clearing spell
+//! The cookies: two of a session, one of a code that is on its way, and the owner's. Writing and clearing spell
 //! the attributes in one place: a browser does not delete a `__Host-` cookie otherwise (RFC 6265bis
 //! 4.1.3.2).
 
@@ -15,8 +15,10 @@ pub const RECORD_COOKIE: &str = "session_record_id";
 /// `expired` from `missing`.
 const GRACE_SECONDS: u64 = 86_400;
 
-/// Keeps scripts from reading it.
-const HTTP_ONLY: &str = "; HttpOnly";
+/// No script reads it; a link on another site that leads here brings it along.
+const HIDDEN: &str = "; HttpOnly; SameSite=Lax";
+/// No script reads it, and nothing on another site makes a browser send it, links included.
+const HIDDEN_AND_STRICT: &str = "; HttpOnly; SameSite=Strict";
 
 /// How the cookies are named and guarded, and who sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,16 @@ impl CookiePolicy {
         }
     }
 
+    /// `__Host-lastseen-admin`, or `lastseen-admin` over plain http.
+    #[must_use]
+    pub const fn owner_cookie(&self) -> &'static str {
+        if self.secure {
+            "__Host-lastseen-admin"
+        } else {
+            "lastseen-admin"
+        }
+    }
+
     /// Whether the pages of another host see `session_record_id`.
     #[must_use]
     pub fn is_seen_at(&self, host: &str) -> bool {
@@ -101,13 +113,32 @@ impl CookiePolicy {
         sealed: &str,
         max_age: u64,
     ) -> Result<HeaderValue, InvalidHeaderValue> {
-        self.spell_one(self.code_cookie(), sealed, max_age, HTTP_ONLY)
+        self.spell_one(self.code_cookie(), sealed, max_age, HIDDEN)
     }
 
     /// The `Set-Cookie` value that deletes it.
     #[must_use]
     pub fn clear_code(&self) -> HeaderValue {
         self.write_code("", 0)
+            .unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// The `Set-Cookie` value of an owner who has signed in; see [`crate::owner`].
+    ///
+    /// # Errors
+    /// Where the value does not fit a header; ours always do.
+    pub fn write_owner(
+        &self,
+        value: &str,
+        max_age: u64,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.spell_one(self.owner_cookie(), value, max_age, HIDDEN_AND_STRICT)
+    }
+
+    /// The `Set-Cookie` value that deletes it.
+    #[must_use]
+    pub fn clear_owner(&self) -> HeaderValue {
+        self.write_owner("", 0)
             .unwrap_or(HeaderValue::from_static(""))
     }
 
@@ -122,13 +153,12 @@ impl CookiePolicy {
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
             .collect();
-        let domain = self
-            .domain
-            .as_ref()
-            .map(|domain| format!("; Domain={domain}"));
+        let domain = self.domain.as_ref();
+        let domain = domain.map(|domain| format!("; Domain={domain}"));
+        let readable = format!("{}; SameSite=Lax", domain.unwrap_or_default());
         Ok([
-            self.spell_one(self.session_cookie(), token, max_age, HTTP_ONLY)?,
-            self.spell_one(RECORD_COOKIE, &record, max_age, &domain.unwrap_or_default())?,
+            self.spell_one(self.session_cookie(), token, max_age, HIDDEN)?,
+            self.spell_one(RECORD_COOKIE, &record, max_age, &readable)?,
         ])
     }
 
@@ -137,17 +167,22 @@ impl CookiePolicy {
         name: &str,
         value: &str,
         max_age: u64,
-        whose: &str,
+        guard: &str,
     ) -> Result<HeaderValue, InvalidHeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
         HeaderValue::try_from(format!(
-            "{name}={value}; Path=/; Max-Age={max_age}{whose}; SameSite=Lax{secure}"
+            "{name}={value}; Path=/; Max-Age={max_age}{guard}{secure}"
         ))
     }
 
     /// What the request's code cookie holds; several come about as in [`read`](Self::read).
     pub fn codes<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
         values(headers, self.code_cookie())
+    }
+
+    /// What the request's owner's cookie holds; several come about as in [`read`](Self::read).
+    pub fn owners<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
+        values(headers, self.owner_cookie())
     }
 
     /// What the request's session cookie says.
@@ -316,6 +351,28 @@ mod tests {
             SECURE.clear_code(),
             "__Host-lastseen-code=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
         );
+    }
+
+    #[test]
+    fn the_owners_cookie_comes_from_this_site_alone() {
+        assert_eq!(
+            SECURE.write_owner("signed", 28_800).unwrap(),
+            "__Host-lastseen-admin=signed; Path=/; Max-Age=28800; HttpOnly; SameSite=Strict; Secure"
+        );
+        assert_eq!(
+            PLAIN.write_owner("signed", 28_800).unwrap(),
+            "lastseen-admin=signed; Path=/; Max-Age=28800; HttpOnly; SameSite=Strict"
+        );
+        assert_eq!(
+            SECURE.clear_owner(),
+            "__Host-lastseen-admin=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
+        );
+        let domain = Some("example.test".to_owned());
+        let policy = CookiePolicy {
+            secure: true,
+            domain,
+        };
+        assert_eq!(policy.clear_owner(), SECURE.clear_owner());
     }
 
     #[test]

@@ -85,6 +85,13 @@ const SESSION: Rate = rate(20, 2);
 /// a cookie could keep its visitor from ending it.
 const LOG_OUT: Rate = rate(5, 10);
 
+/// Wrong owner's tokens, from one network and from everywhere. Right ones are never counted and never
+/// refused, or anybody could lock the owner out. Guessing is hopeless at any rate: a token has 32
+/// characters at least, 128 bits even where they are hexadecimal digits. But each wrong one is kept
+/// waiting, which keeps a process busy.
+const WRONG_TOKEN: Rate = rate(10, 10);
+const WRONG_TOKENS: Rate = rate(60, 1);
+
 /// What a visitor does at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -113,6 +120,8 @@ pub struct Flood {
     try_code: Buckets,
     session: Limiter,
     log_out: Limiter,
+    wrong_token: Limiter,
+    wrong_tokens: Limiter,
 }
 
 impl Default for Flood {
@@ -125,6 +134,8 @@ impl Default for Flood {
             try_code: buckets(&TRY),
             session: Limiter::new(SESSION, &clock),
             log_out: Limiter::new(LOG_OUT, &clock),
+            wrong_token: Limiter::new(WRONG_TOKEN, &clock),
+            wrong_tokens: Limiter::new(WRONG_TOKENS, &clock),
             salt: RandomState::new(),
             clock,
         }
@@ -162,6 +173,16 @@ impl Flood {
     pub fn log_out(&self, record: &RecordId, now: Timestamp) -> Result<(), Limited> {
         self.clock.set(now);
         self.log_out.check(self.slot(record))
+    }
+
+    /// Counts one wrong owner's token from this network, and at the site.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn wrong_token(&self, network: Option<Network>, now: Timestamp) -> Result<(), Limited> {
+        self.clock.set(now);
+        self.wrong_token.check(self.slot(network))?;
+        self.wrong_tokens.check(0)
     }
 
     /// Counts one request for this visitor, and for the site.

@@ -24,6 +24,7 @@ pub mod lambda;
 pub mod mail;
 pub mod nocodb;
 pub mod origin;
+pub mod owner;
 pub mod redirect;
 #[cfg(feature = "reports")]
 pub mod report;

@@ -31,16 +31,27 @@ pub fn came_through_the_site(settings: &Settings, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether `ALLOWED_ORIGINS` names this origin.
-#[must_use]
-pub fn is_allowed(settings: &Settings, origin: &HeaderValue) -> bool {
-    settings
-        .allowed_origins
-        .iter()
-        .any(|allowed| allowed.as_bytes() == origin.as_bytes())
+/// Whose pages may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// This site's, and those of `ALLOWED_ORIGINS`.
+    Allowed,
+    /// This site's alone: the owner's routes.
+    OwnSite,
 }
 
-/// Refuses what another site makes a browser send. Methods that change nothing pass.
+/// Whether a route takes calls from this origin because `ALLOWED_ORIGINS` names it.
+#[must_use]
+pub fn may_call(callers: Callers, settings: &Settings, origin: &HeaderValue) -> bool {
+    callers == Callers::Allowed
+        && settings
+            .allowed_origins
+            .iter()
+            .any(|allowed| allowed.as_bytes() == origin.as_bytes())
+}
+
+/// Refuses what another site makes a browser send. Methods that change nothing pass, but for the
+/// owner's routes: what those answer is for nobody else.
 ///
 /// `same-site` is not trusted: a sibling subdomain is another owner. A request without either
 /// header was not sent by a browser of today, and carries a visitor's cookie only where that
@@ -49,12 +60,13 @@ pub fn is_allowed(settings: &Settings, origin: &HeaderValue) -> bool {
 /// # Errors
 /// `403 cross-site`.
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-pub fn check(settings: &Settings, request: &Request) -> Result<(), Response> {
+pub fn check(callers: Callers, settings: &Settings, request: &Request) -> Result<(), Response> {
     let headers = request.headers();
-    let changes_nothing = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS
-    );
+    let is_harmless = match *request.method() {
+        Method::HEAD | Method::OPTIONS => true,
+        Method::GET => callers == Callers::Allowed,
+        _ => false,
+    };
     let from_here = match text(headers, "sec-fetch-site") {
         Some("same-origin" | "none") => true,
         Some("same-site" | "cross-site") => false,
@@ -63,11 +75,11 @@ pub fn check(settings: &Settings, request: &Request) -> Result<(), Response> {
             .get(ORIGIN)
             .is_none_or(|origin| is_own(headers, origin)),
     };
-    if changes_nothing
+    if is_harmless
         || from_here
         || headers
             .get(ORIGIN)
-            .is_some_and(|origin| is_allowed(settings, origin))
+            .is_some_and(|origin| may_call(callers, settings, origin))
     {
         return Ok(());
     }
@@ -253,12 +265,16 @@ mod tests {
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value?)))
                 .collect();
-            assert_eq!(
-                check(&settings(), &request("POST", &headers)).is_ok(),
-                passes,
-                "{site:?} {origin:?}"
-            );
-            assert!(check(&settings(), &request("GET", &headers)).is_ok());
+            let check =
+                |callers, method| check(callers, &settings(), &request(method, &headers)).is_ok();
+            let what = format!("{site:?} {origin:?}");
+            assert_eq!(check(Callers::Allowed, "POST"), passes, "{what}");
+            assert!(check(Callers::Allowed, "GET"), "{what}");
+            // The owner's routes: what they answer is for this site alone.
+            let is_own = passes && origin != Some(ALLOWED);
+            for method in ["POST", "GET"] {
+                assert_eq!(check(Callers::OwnSite, method), is_own, "{method} {what}");
+            }
         }
     }
 
@@ -268,7 +284,7 @@ mod tests {
             ("x-forwarded-host", "site.example"),
             ("origin", "https://site.example"),
         ];
-        assert!(check(&settings(), &request("POST", &headers)).is_ok());
+        assert!(check(Callers::Allowed, &settings(), &request("POST", &headers)).is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::session::RecordId;
@@ -131,6 +132,11 @@ impl Keys {
     /// # Errors
     /// [`InvalidToken`] only where there is no key; [`Keys::parse`] makes no such set.
     pub fn sign(&self, claims: &Claims) -> Result<String, InvalidToken> {
+        self.sign_any(claims)
+    }
+
+    /// The same for other claims than a session's. They need an audience that no session has.
+    pub(crate) fn sign_any(&self, claims: &impl Serialize) -> Result<String, InvalidToken> {
         let key = self.0.first().ok_or(InvalidToken)?;
         let header = Header {
             kid: Some(key.id.clone()),
@@ -145,6 +151,15 @@ impl Keys {
     /// # Errors
     /// [`InvalidToken`], without saying which part is wrong.
     pub fn verify(&self, token: &str, audience: &str) -> Result<Claims, InvalidToken> {
+        self.verify_any(token, audience).map(|(_, claims)| claims)
+    }
+
+    /// The same for what [`sign_any`](Self::sign_any) signed; with the id of the key that did.
+    pub(crate) fn verify_any<Said: DeserializeOwned>(
+        &self,
+        token: &str,
+        audience: &str,
+    ) -> Result<(&str, Said), InvalidToken> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(InvalidToken);
         }
@@ -158,8 +173,8 @@ impl Keys {
         validation.validate_exp = false;
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["aud", "exp"]);
-        jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation)
-            .map(|token| token.claims)
+        jsonwebtoken::decode::<Said>(token, &key.decoding, &validation)
+            .map(|token| (key.id.as_str(), token.claims))
             .map_err(|_| InvalidToken)
     }
 

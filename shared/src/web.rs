@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::audit;
 use crate::body::BodyError;
 use crate::gate;
-use crate::origin;
+use crate::origin::{self, Callers};
 use crate::settings::Settings;
 use crate::snapshot::InvalidSnapshot;
 
@@ -34,11 +34,30 @@ pub async fn serve(
     request: Request,
     handler: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
+    serve_to(Callers::Allowed, settings, request, handler).await
+}
+
+/// The same for the owner's routes, which no page of another origin may call or read, not even one
+/// of `ALLOWED_ORIGINS`: those are for pages that visitors look at.
+pub async fn serve_owner(
+    settings: &Settings,
+    request: Request,
+    handler: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    serve_to(Callers::OwnSite, settings, request, handler).await
+}
+
+async fn serve_to(
+    callers: Callers,
+    settings: &Settings,
+    request: Request,
+    handler: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let is_through = origin::came_through_the_site(settings, request.headers());
     let origin = request
         .headers()
         .get(ORIGIN)
-        .filter(|origin| is_through && origin::is_allowed(settings, origin))
+        .filter(|origin| is_through && origin::may_call(callers, settings, origin))
         .cloned();
     // Whom the gate sends through here comes back to its host, wherever they followed a link.
     let is_of_the_gate = request.uri().path() == gate::REFRESH_PATH;
@@ -50,7 +69,7 @@ pub async fn serve(
         not_through_the_site()
     } else if request.method() == Method::OPTIONS && origin.is_some() {
         preflight()
-    } else if let Err(refused) = origin::check(settings, &request) {
+    } else if let Err(refused) = origin::check(callers, settings, &request) {
         audit::cross_site(request.uri().path());
         refused
     } else {

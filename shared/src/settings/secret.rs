@@ -40,6 +40,11 @@ impl Secret {
     fn key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.0.expose_secret().as_bytes())
     }
+
+    /// The secret itself: for what is made of it, and never for a comparison.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
 }
 
 impl From<&str> for Secret {
