@@ -53,14 +53,28 @@ pub(crate) fn admin_token_path(variables: &Variables) -> PathBuf {
     path(variables).with_file_name("admin-token")
 }
 
+/// Where the owner's token comes from.
+pub(crate) enum TokenFrom {
+    /// The owner set it.
+    Setting,
+    /// It was made at an earlier start, and kept.
+    File,
+    /// It is this one, and was just made.
+    Made(String),
+}
+
 /// Sets `ADMIN_TOKEN` where nobody did, as [`ensure`] does the key.
-pub(crate) fn ensure_admin_token(variables: &mut Variables) -> Result<bool, KeyFileError> {
-    ensure_in(
-        variables,
-        "ADMIN_TOKEN",
-        &admin_token_path(variables),
-        new_admin_token,
-    )
+pub(crate) fn ensure_admin_token(variables: &mut Variables) -> Result<TokenFrom, KeyFileError> {
+    const NAME: &str = "ADMIN_TOKEN";
+    if variables.get(NAME).is_some() {
+        return Ok(TokenFrom::Setting);
+    }
+    let path = admin_token_path(variables);
+    let made = ensure_in(variables, NAME, &path, new_admin_token)?;
+    Ok(match variables.get(NAME) {
+        Some(token) if made => TokenFrom::Made(token.to_owned()),
+        _ => TokenFrom::File,
+    })
 }
 
 /// Checks everything but the key, so that none is made and left behind for a start that fails.

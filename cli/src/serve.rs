@@ -2,6 +2,7 @@
 //! on Lambda.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,12 +18,13 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use shared::app::App;
 use shared::body::MAX_BODY_BYTES;
-use shared::settings::{StoreSettings, Variables};
+use shared::settings::{Settings, StoreSettings, Variables};
 use shared::timestamp::Timestamp;
 use shared::web;
 use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::keys::TokenFrom;
 use crate::site::{self, Site};
 use crate::{CommandResult, connections, keys, signal};
 
@@ -41,7 +43,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     ))?;
     keys::check_the_rest(&variables)?;
     let made_key = keys::ensure(&mut variables)?;
-    let made_token = keys::ensure_admin_token(&mut variables)?;
+    let owners_token = keys::ensure_admin_token(&mut variables)?;
     let app = App::start(&variables)?.with_codes()?;
 
     let listener = TcpListener::bind(&address)
@@ -54,12 +56,6 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
             keys::path(&variables).display()
         );
     }
-    if made_token {
-        tracing::info!(
-            "made an owner's token for the API and keeps it in {}",
-            keys::admin_token_path(&variables).display()
-        );
-    }
     tracing::info!("sessions are kept in {}", describe(&app.settings.store));
     if let StoreSettings::NocoDb(settings) = &app.settings.store {
         crate::doctor::warn_of_missing_columns(settings).await;
@@ -67,6 +63,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     if let Some(days) = app.settings.retention_days {
         tokio::spawn(delete_old(app.clone(), days));
     }
+    tell_the_owner(&app.settings, local, &owners_token, &variables);
     tracing::info!("listening on http://{local}");
     connections::serve(listener, router(app, site), asked_to_stop(signal::stop()?)).await;
     tracing::info!("stopped");
@@ -107,6 +104,31 @@ async fn delete_old(app: App, days: u64) {
             tracing::error!(error = error.to_string(), "old visits could not be deleted");
         }
         tokio::time::sleep(RETENTION_INTERVAL).await;
+    }
+}
+
+/// Where the owner signs in, and with what. The token itself stands in a link, and only when it was
+/// just made: whoever reads the output later learns no more than where it is kept.
+fn tell_the_owner(settings: &Settings, local: SocketAddr, from: &TokenFrom, variables: &Variables) {
+    let page = if settings.cookies.secure {
+        // Something in front speaks https; nothing else than its address keeps the cookie.
+        format!("https://{}/admin/", settings.audience)
+    } else if local.ip().is_unspecified() {
+        format!("http://localhost:{}/admin/", local.port())
+    } else {
+        format!("http://{local}/admin/")
+    };
+    let file = keys::admin_token_path(variables);
+    match from {
+        TokenFrom::Setting => tracing::info!("the owner signs in at {page} with the ADMIN_TOKEN"),
+        TokenFrom::File => tracing::info!(
+            "the owner signs in at {page} with the token in {}",
+            file.display()
+        ),
+        TokenFrom::Made(token) => tracing::info!(
+            "the owner signs in at {page}#token={token} (shown this once; the token is kept in {})",
+            file.display()
+        ),
     }
 }
 

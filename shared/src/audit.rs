@@ -95,9 +95,9 @@ pub fn owner_signed_in() {
     tracing::info!(event = "owner-signed-in", "the owner signed in");
 }
 
-/// Somebody showed a wrong owner's token, or none.
-pub fn not_the_owner() {
-    tracing::warn!(event = "not-the-owner", "refused: not the owner's token");
+/// Somebody asked for what is the owner's, with a wrong token or cookie, or none.
+pub fn not_the_owner(reason: &str) {
+    tracing::warn!(event = "not-the-owner", reason, "refused: not the owner");
 }
 
 /// Rows were deleted, at the owner's word or by age.

@@ -9,6 +9,7 @@ use shared::web::{self, Request, Response};
 use refusal::Refusal;
 
 mod export;
+mod login;
 mod owner;
 mod question;
 mod refusal;
@@ -60,7 +61,7 @@ impl Route {
 
 /// Answers one request; see the routes in `docs/api.md`.
 pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
-    web::serve(&app.settings, request, async |request| {
+    web::serve_owner(&app.settings, request, async |request| {
         let Some(route) = Route::of(request.uri().path()) else {
             return web::not_found();
         };
@@ -83,11 +84,12 @@ async fn answer(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Response> {
-    if matches!(route, Route::Login | Route::Logout) {
-        return Ok(web::not_found());
+    if !matches!(route, Route::Login | Route::Logout) {
+        owner::check(app, request.headers(), now).await?;
     }
-    owner::check(app, request.headers()).await?;
     match route {
+        Route::Login => Ok(login::login(app, request, now).await),
+        Route::Logout => Ok(login::logout(app, request).await),
         Route::RevokeOne(id) => {
             let done = revoke::one(app, id, now).await;
             app.reports.changed();
@@ -98,7 +100,6 @@ async fn answer(
             app.reports.changed();
             done
         }
-        Route::Login | Route::Logout => Ok(web::not_found()),
         Route::Sessions => Ok(report(reports::sessions(app, request, now).await)),
         Route::SessionsCsv => Ok(report(export::sessions(app, request, now).await)),
         Route::Session(id) => Ok(report(reports::session(app, request, id, now).await)),

@@ -150,12 +150,24 @@ async fn each_security_event_is_one_line() {
     .await;
     site.owner(TOKEN, "/api/sessions/revoke", r#"{"all":true}"#, at(1_900))
         .await;
+    let (path, login) = ("/api/admin/login", json!({ "token": TOKEN }).to_string());
+    bob.send("POST", path, &json_type, &login, at(1_900)).await;
+    bob.send("POST", path, &json_type, "{}", at(1_900)).await;
+    bob.send("GET", "/api/summary", &[], "", at(40_000)).await;
+    assert!(!log.text().contains(TOKEN), "{}", log.text());
     let elsewhere = [("sec-fetch-site", "cross-site")];
     ann.send("POST", "/api/logout", &elsewhere, "", at(1_900))
         .await;
     assert_eq!(
         log.events(),
-        ["not-the-owner", "ended-everything", "cross-site"]
+        [
+            "not-the-owner invalid",
+            "ended-everything",
+            "owner-signed-in",
+            "not-the-owner invalid",
+            "not-the-owner expired",
+            "cross-site"
+        ]
     );
 }
 
