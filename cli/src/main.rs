@@ -12,6 +12,7 @@ use shared::settings::Variables;
 
 mod connections;
 mod defaults;
+mod demo;
 mod doctor;
 mod duration;
 mod files;
@@ -46,6 +47,8 @@ enum Command {
     Setup(setup::Arguments),
     /// Check settings, connection, table and keys, or a live site: a tick or a cure for each
     Doctor(doctor::Arguments),
+    /// Make a month of visits up, to see what there is to see; and take them away again
+    Demo(demo::Arguments),
     /// Show the visits, with how long each took and the total
     Sessions(sessions::Arguments),
     /// List the files of the site in STATIC_DIR, with the headers that each is served with, as JSON
@@ -62,6 +65,7 @@ async fn main() -> ExitCode {
         Command::Serve => serve::run(variables).await,
         Command::Setup(arguments) => setup::run(&variables, &arguments).await,
         Command::Doctor(arguments) => doctor::run(&variables, &arguments).await,
+        Command::Demo(arguments) => demo::run(&variables, &arguments).await,
         Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
         Command::Keys(command) => keys::run(&variables, &command),

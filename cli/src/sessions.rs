@@ -53,7 +53,7 @@ trait Output {
 
 /// The visits could not be shown.
 #[derive(Debug, thiserror::Error)]
-enum ListError {
+pub(crate) enum ListError {
     #[error(transparent)]
     NocoDb(Trouble),
     #[error(transparent)]

@@ -25,8 +25,8 @@ pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A place where sessions live.
 ///
-/// Every method can be repeated without harm except [`create`](Store::create). None reads a clock to
-/// decide anything.
+/// Every method can be repeated without harm except [`create`](Store::create) and
+/// [`import`](Store::import). None reads a clock to decide anything.
 ///
 /// A session that began at or before the moment of [`end_everything`](Store::end_everything) is
 /// ended for `list` and for every method that is given its id, whatever its row says; `heartbeat` and
@@ -104,6 +104,20 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]; some may have been deleted.
     async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError>;
+
+    /// Adds whole sessions as they stand, each under an id that the store gives: their own are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`]; in NocoDB, some may have been added.
+    async fn import(&self, sessions: &[Session]) -> Result<(), StoreError>;
+
+    /// Rows of visitors whose address ends so, as `@example.com` or `.example` does: at most
+    /// [`PAGE_SIZE`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError>;
 
     /// One session.
     ///

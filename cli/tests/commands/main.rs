@@ -1,4 +1,4 @@
-//! `lastseen serve`, `sessions`, `setup`, `doctor`, `files` and `keys`, as people run them: the built program, a SQLite file
+//! `lastseen serve`, `sessions`, `demo`, `setup`, `doctor`, `files` and `keys`, as people run them: the built program, a SQLite file
 //! of the test's own, and a real NocoDB, named by `NOCODB_TEST_URL` and `NOCODB_TEST_TOKEN` (`make
 //! test` and `tests/nocodb/with-server` set them).
 #![allow(
@@ -7,6 +7,7 @@
 )]
 
 mod changes;
+mod demo;
 mod doctor;
 mod files;
 mod keys;

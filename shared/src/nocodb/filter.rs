@@ -60,6 +60,13 @@ impl Filter {
         Self::compare(field, "neq", value)
     }
 
+    /// The column's text ends so, whatever the case of its letters. In `end`, `%` and `_` stand for
+    /// any text and any letter: look at what comes back.
+    #[must_use]
+    pub fn ends_with(field: impl Into<String>, end: &str) -> Self {
+        Self::compare(field, "like", format!("%{end}"))
+    }
+
     /// The column holds one of these. Without any, the call is refused.
     #[must_use]
     pub fn is_in<V: Into<String>>(

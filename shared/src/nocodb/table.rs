@@ -83,6 +83,31 @@ impl Table {
             .and_then(only)
     }
 
+    /// Adds several rows and returns them whole, in the order given. Ten go into one request; after
+    /// an error, those of earlier requests are there, and as with [`create`](Self::create) those of
+    /// the last one may be.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a value that its column does not take.
+    pub async fn create_many<F: Serialize>(&self, rows: &[F]) -> Result<Vec<Record>, Error> {
+        let creates: Vec<_> = rows
+            .iter()
+            .map(|fields| {
+                Ok(Create {
+                    fields: object(fields)?,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        let mut records = Vec::with_capacity(rows.len());
+        for batch in creates.chunks(BATCH) {
+            records.extend(
+                self.write(Method::POST, &batch, Twice::IsOneTooMany)
+                    .await?,
+            );
+        }
+        Ok(records)
+    }
+
     /// Changes a row and returns it whole, other people's changes included: one round trip writes
     /// and reads.
     ///

@@ -204,21 +204,8 @@ impl Store for NocoDbStore {
         }
         let record = self.table.create(&cells).await?;
         self.warn_of_missing_reason(&record);
-        // Unknown columns are dropped without an error: a table without one of these would let
-        // visitors in unrecorded.
-        match [EMAIL, START, LAST_SEEN]
-            .into_iter()
-            .find(|column| !record.fields.contains_key(*column))
-        {
-            Some(column) => {
-                tracing::error!(
-                    column,
-                    "the table lacks a column without which no visit is recorded; `lastseen setup` adds it"
-                );
-                Err(StoreError::NocoDb(Error::TableNotFound))
-            }
-            None => Ok(RecordId::new(record.id.as_str())),
-        }
+        has_what_is_needed(&record)?;
+        Ok(RecordId::new(record.id.as_str()))
     }
 
     /// One round trip: the PATCH returns the whole row, which tells whether the session was ended
@@ -389,6 +376,31 @@ impl Store for NocoDbStore {
         Ok(())
     }
 
+    async fn import(&self, sessions: &[Session]) -> Result<(), StoreError> {
+        let rows: Vec<_> = sessions.iter().map(session_cells).collect();
+        let added = self.table.create_many(&rows).await?;
+        added.first().map_or(Ok(()), has_what_is_needed)
+    }
+
+    async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
+        let query = Query::new()
+            .filter(Filter::ends_with(EMAIL, end))
+            .page_size(PAGE_SIZE.into());
+        let page = self.table.list(&query).await?;
+        // A server that drops the condition, or takes a letter for a wildcard, must not have others
+        // deleted.
+        let ends_so = |record: &&Record| {
+            let email = record.fields.get(EMAIL).and_then(Value::as_str);
+            email.is_some_and(|email| email.ends_with(end))
+        };
+        Ok(page
+            .records
+            .iter()
+            .filter(ends_so)
+            .map(|record| RecordId::new(record.id.as_str()))
+            .collect())
+    }
+
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
         // What cannot be an id names no row.
         let id = id.as_str().parse().map_err(|_| StoreError::NotFound)?;
@@ -453,6 +465,42 @@ fn began(starts: Starts) -> Option<Filter> {
         )
         .or_else(|| Some(Filter::not_blank(START))),
     }
+}
+
+/// Unknown columns are dropped without an error: a table without one of these would let visitors in
+/// unrecorded.
+fn has_what_is_needed(record: &Record) -> Result<(), StoreError> {
+    match [EMAIL, START, LAST_SEEN]
+        .into_iter()
+        .find(|column| !record.fields.contains_key(*column))
+    {
+        Some(column) => {
+            tracing::error!(
+                column,
+                "the table lacks a column without which no visit is recorded; `lastseen setup` adds it"
+            );
+            Err(StoreError::NocoDb(Error::TableNotFound))
+        }
+        None => Ok(()),
+    }
+}
+
+fn session_cells(session: &Session) -> Map<String, Value> {
+    let mut cells = figure_cells(&Figures {
+        last_seen: session.last_seen,
+        active_seconds: session.active_seconds,
+        current_page: session.current_page.clone(),
+        pages: (!session.pages.is_empty()).then(|| session.pages.clone()),
+    });
+    cells.insert(EMAIL.to_owned(), json!(session.email));
+    cells.insert(START.to_owned(), json!(session.start.to_string()));
+    if let Some(reason) = session.end_reason {
+        cells.insert(END_REASON.to_owned(), json!(reason.as_str()));
+    }
+    if let Some(moment) = session.ended_at {
+        cells.insert(ENDED_AT.to_owned(), json!(moment.to_string()));
+    }
+    cells
 }
 
 fn figure_cells(figures: &Figures) -> Map<String, Value> {

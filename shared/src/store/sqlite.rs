@@ -15,7 +15,7 @@ use rusqlite::{
 use super::columns::EVERYONE;
 use super::{Ended, Listing, Order, PAGE_SIZE, SessionPage, Starts, Store, StoreError};
 use crate::email::Email;
-use crate::session::{EndReason, Heartbeat, RecordId, Session};
+use crate::session::{EndReason, Heartbeat, Pages, RecordId, Session};
 use crate::timestamp::Timestamp;
 
 /// Longer than any transaction of ours takes, shorter than a visitor waits.
@@ -211,11 +211,7 @@ impl Store for SqliteStore {
         self.transaction(move |db| {
             let select = "SELECT id FROM emailAccess WHERE sessionEndTime < :moment ORDER BY sessionEndTime LIMIT :limit";
             let values = named_params! { ":moment": moment.to_string(), ":limit": PAGE_SIZE };
-            let mut select = db.prepare_cached(select)?;
-            let ids = select.query_map(values, |row| row.get::<_, i64>("id"))?;
-            Ok(ids
-                .map(|id| id.map(|id| RecordId::new(id.to_string())))
-                .collect::<Result<_, _>>()?)
+            ids(db, select, values)
         })
         .await
     }
@@ -228,6 +224,41 @@ impl Store for SqliteStore {
                 delete.execute(named_params! { ":id": id.as_str() })?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn import(&self, sessions: &[Session]) -> Result<(), StoreError> {
+        let sessions = sessions.to_vec();
+        self.transaction(move |db| {
+            let mut insert = db.prepare_cached(
+                "INSERT INTO emailAccess (emailOfAccessor, sessionStartTime, sessionEndTime, endReason, endedAt, activeSeconds, currentPage, pages)
+                 VALUES (:email, :start, :last_seen, :reason, :ended_at, :active, :page, :pages)",
+            )?;
+            for session in &sessions {
+                let pages = (!session.pages.is_empty()).then(|| written(&session.pages));
+                insert.execute(named_params! {
+                    ":email": session.email,
+                    ":start": session.start.to_string(),
+                    ":last_seen": session.last_seen.to_string(),
+                    ":reason": session.end_reason.map(EndReason::as_str),
+                    ":ended_at": session.ended_at.map(|moment| moment.to_string()),
+                    ":active": session.active_seconds.map(u64::cast_signed),
+                    ":page": session.current_page,
+                    ":pages": pages,
+                })?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
+        let end = end.to_owned();
+        self.transaction(move |db| {
+            // Unlike LIKE, it knows no wildcards.
+            let select = "SELECT id FROM emailAccess WHERE substr(emailOfAccessor, -length(:end)) = :end LIMIT :limit";
+            ids(db, select, named_params! { ":end": end, ":limit": PAGE_SIZE })
         })
         .await
     }
@@ -304,6 +335,19 @@ fn range(starts: Starts) -> (String, String) {
     (text(from, FIRST), text(before, LAST))
 }
 
+/// The ids that a query selects.
+fn ids(
+    db: &Transaction<'_>,
+    select: &str,
+    values: &[(&str, &dyn rusqlite::ToSql)],
+) -> Result<Vec<RecordId>, StoreError> {
+    let mut select = db.prepare_cached(select)?;
+    let ids = select.query_map(values, |row| row.get::<_, i64>("id"))?;
+    Ok(ids
+        .map(|id| id.map(|id| RecordId::new(id.to_string())))
+        .collect::<Result<_, _>>()?)
+}
+
 /// One page of what a query selects, whose limit is one more than a page: that tells whether
 /// another follows.
 fn page(
@@ -366,12 +410,15 @@ fn read(db: &Transaction<'_>, id: &RecordId) -> Result<Session, StoreError> {
     Ok(row)
 }
 
+/// Figures by page, as their column holds them.
+fn written(pages: &Pages) -> String {
+    serde_json::to_string(pages).unwrap_or_default()
+}
+
 /// Folds a heartbeat into its row and returns the row as it stands then.
 fn fold(db: &Transaction<'_>, id: &RecordId, heartbeat: &Heartbeat) -> Result<Session, StoreError> {
     let figures = read(db, id)?.fold(heartbeat);
-    let pages = figures
-        .pages
-        .map(|pages| serde_json::to_string(&pages).unwrap_or_default());
+    let pages = figures.pages.as_ref().map(written);
     let mut update = db.prepare_cached(
         "UPDATE emailAccess SET sessionEndTime = :last_seen, activeSeconds = :active, currentPage = :page, pages = coalesce(:pages, pages)
          WHERE id = :id",

@@ -113,6 +113,12 @@ impl Store for Switchable {
     async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError> {
         self.reach()?.delete(ids).await
     }
+    async fn import(&self, sessions: &[Session]) -> Result<(), StoreError> {
+        self.reach()?.import(sessions).await
+    }
+    async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
+        self.reach()?.with_address_ending(end).await
+    }
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
         self.reach()?.get(id).await
     }
