@@ -38,7 +38,11 @@ const PATIENCE_MS = 20_000;
 export class ApiError extends Error {
   /** @param {Response} response @param {Record<string, any>} problem */
   constructor(response, problem) {
-    super(typeof problem.detail === "string" ? problem.detail : `the server answered ${response.status}`);
+    super(
+      typeof problem.detail === "string"
+        ? problem.detail
+        : `the server answered ${response.status}`,
+    );
     this.status = response.status;
     /** @type {string | undefined} */
     this.code = problem.code;

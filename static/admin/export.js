@@ -21,6 +21,7 @@ export async function exported(path, query, { signal, progress }) {
   /** @type {string | null} */
   let cursor = null;
   do {
+    /** @type {import("./api.js").Query} */
     const more = cursor === null ? { part: "first" } : { cursor };
     const response = await send(address(path, { ...query, ...more }), { signal });
     const part = await response.blob().catch((error) => {

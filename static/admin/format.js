@@ -63,10 +63,15 @@ export function size(bytes) {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** `47 min + 8 min = 55 min`, or null where a sum of that many terms tells nobody anything. */
+/** More durations than this in a sum tell nobody anything. */
 const MAX_TERMS = 6;
 
-/** @param {number[]} durations in seconds; those of no length are left out */
+/**
+ * `47 min + 8 min = 55 min`.
+ *
+ * @param {number[]} durations in seconds; those of no length are left out
+ * @returns {string | null} null where there is nothing to add up, or too much
+ */
 export function sum(durations) {
   const terms = durations.filter((seconds) => seconds > 0);
   if (terms.length < 2 || terms.length > MAX_TERMS) return null;

@@ -17,7 +17,9 @@ export function nameOf(items, index, unit) {
   const { year, month, day, clock, offset } = parts(items[index]);
   if (unit === "month") return `${month} ${year}`;
   if (unit === "day") return `${day} ${month} ${year}`;
-  const twice = [items[index - 1], items[index + 1]].some((one) => one && isSameHour(one, items[index]));
+  const twice = [items[index - 1], items[index + 1]].some(
+    (one) => one && isSameHour(one, items[index]),
+  );
   return `${day} ${month} ${year}, ${clock}${twice ? ` (UTC${offset})` : ""}`;
 }
 

@@ -1,0 +1,103 @@
+/** Who is the owner: the form for the token, and the link that signs in by itself. */
+import { ApiError, signIn, Unreachable } from "./api.js";
+import { byId } from "./dom.js";
+import { count } from "./format.js";
+
+/** By words of the API and of our own. @type {Record<string, string>} */
+const MESSAGES = {
+  "wrong-token": "This is not the owner's token.",
+  limited: "That was tried too often. Wait a moment, then try again.",
+  expired: "Your sign-in has run out. Sign in again to go on where you were.",
+  invalid: "You are signed out: the owner's token was changed, or the sign-in is of another site.",
+  "signed-out": "You are signed out.",
+  unreachable: "The server cannot be reached. Check the connection, then try again.",
+};
+
+/** Where the address has a token: it is taken out before anything else, so that no history keeps it. @returns {string | null} */
+export function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token === null) return null;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  return token;
+}
+
+/** What the server said about the form, where it was posted without this script. @returns {string | null} */
+export function takeError() {
+  const query = new URLSearchParams(location.search);
+  const error = query.get("error");
+  if (error === null) return null;
+  query.delete("error");
+  history.replaceState(history.state, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
+  return error;
+}
+
+export class SignIn {
+  #element = byId("sign-in", HTMLElement);
+  #form = byId("sign-in-form", HTMLFormElement);
+  #field = byId("token", HTMLInputElement);
+  #message = byId("sign-in-message", HTMLElement);
+  #done;
+
+  /** @param {() => void} done once the owner is known */
+  constructor(done) {
+    this.#done = done;
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.try(this.#field.value.trim());
+    });
+  }
+
+  /** Shows the form. @param {string} [why] a word of `MESSAGES`, or nothing to say */
+  show(why) {
+    document.title = "Sign in · lastseen";
+    this.#element.hidden = false;
+    this.#field.value = "";
+    this.#tell(why ? (MESSAGES[why] ?? "") : "", why === "signed-out");
+    (this.#message.hidden ? this.#field : this.#message).focus();
+  }
+
+  hide() {
+    this.#element.hidden = true;
+    // It would lie in the page for as long as it is open.
+    this.#field.value = "";
+  }
+
+  /** @param {string} token */
+  async try(token) {
+    this.#form.setAttribute("aria-busy", "true");
+    try {
+      await signIn(token);
+      this.hide();
+      this.#done();
+    } catch (error) {
+      this.#element.hidden = false;
+      this.#tell(wordsOf(error), false);
+      this.#field.setAttribute(
+        "aria-invalid",
+        String(error instanceof ApiError && error.status === 401),
+      );
+      this.#message.focus();
+    } finally {
+      this.#form.removeAttribute("aria-busy");
+    }
+  }
+
+  /** @param {string} text @param {boolean} isGood */
+  #tell(text, isGood) {
+    this.#message.hidden = text === "";
+    this.#message.textContent = text;
+    this.#message.classList.toggle("good", isGood);
+    this.#field.removeAttribute("aria-invalid");
+  }
+}
+
+/** @param {unknown} error */
+function wordsOf(error) {
+  if (error instanceof Unreachable) return MESSAGES.unreachable;
+  if (!(error instanceof ApiError)) return String(error);
+  if (error.status === 401) return MESSAGES["wrong-token"];
+  if (error.status === 429 && error.retryAfter > 0) {
+    return `That was tried too often. Try again in ${count(error.retryAfter, "second")}.`;
+  }
+  return error.status === 429 ? MESSAGES.limited : error.message;
+}
