@@ -52,6 +52,7 @@ export class App {
   filters = read(location.search);
   #frame = byId("app", HTMLElement);
   #main = byId("main", HTMLElement);
+  #place = byId("view", HTMLElement);
   #trouble = byId("trouble", HTMLElement);
   #said = byId("announce", HTMLElement);
   #freshness = new Freshness();
@@ -114,7 +115,7 @@ export class App {
     this.#poll.stop();
     this.#frame.hidden = true;
     byId("confirm", HTMLDialogElement).close();
-    this.#main.replaceChildren();
+    this.#place.replaceChildren();
     this.#freshness.clear();
     this.#settle();
     this.#view = undefined;
@@ -165,7 +166,7 @@ export class App {
       this.#name = name;
       this.#view = this.#make();
       this.#shown = "";
-      this.#main.replaceChildren(this.#view.element);
+      this.#place.replaceChildren(this.#view.element);
       if (isMove) {
         scrollTo(0, 0);
         this.#main.focus({ preventScroll: true });
@@ -227,8 +228,8 @@ export class App {
       : { tz: this.filters.tz };
     const asked = JSON.stringify([query, this.filters.sort]);
     const isOther = asked !== this.#shown;
-    this.#main.setAttribute("aria-busy", "true");
-    if (isOther && this.#shown) this.#main.classList.add("stale");
+    this.#place.setAttribute("aria-busy", "true");
+    if (isOther && this.#shown) this.#place.classList.add("stale");
     try {
       const data = await view.load(query, running.signal);
       if (running.signal.aborted) return;
@@ -249,7 +250,7 @@ export class App {
       if (running.signal.aborted) return;
       this.#failed(error);
     } finally {
-      if (this.#running === running) this.#main.removeAttribute("aria-busy");
+      if (this.#running === running) this.#place.removeAttribute("aria-busy");
     }
   }
 
@@ -262,7 +263,7 @@ export class App {
     this.#frame.hidden = false;
     if (error instanceof ApiError && error.status === 400) {
       if (this.#bar.complain(error.parameter, error.message)) {
-        this.#main.classList.add("stale");
+        this.#place.classList.add("stale");
         return;
       }
     }
@@ -285,7 +286,7 @@ export class App {
       "Try again",
     );
     this.#trouble.hidden = false;
-    this.#main.classList.add("stale");
+    this.#place.classList.add("stale");
     if (this.#trouble.querySelector("p")?.textContent === text.textContent) return;
     this.#trouble.replaceChildren(text, retry);
   }
@@ -295,7 +296,7 @@ export class App {
     const hadFocus = this.#trouble.contains(document.activeElement);
     this.#trouble.hidden = true;
     this.#trouble.replaceChildren();
-    this.#main.classList.remove("stale");
+    this.#place.classList.remove("stale");
     if (hadFocus) this.#main.focus({ preventScroll: true });
   }
 

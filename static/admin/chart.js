@@ -10,7 +10,7 @@ import { markOf, marks, nameOf } from "./periods.js";
 /** Its script stands before this one. @type {{ uPlot: typeof import("uplot") }} */
 const { uPlot } = /** @type {any} */ (globalThis);
 
-const HEIGHT = 240;
+const HEIGHT = 300;
 /** Bars narrower than this cannot be told apart: a line is drawn. */
 const NARROWEST = 4;
 const MARK_WIDTH = 76;
@@ -95,7 +95,7 @@ export class Chart {
       width,
       height: HEIGHT,
       legend: { show: false },
-      padding: [12, 8, 0, 0],
+      padding: [12, 20, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: false, range: () => [-0.5, items.length - 0.5] },

@@ -1,15 +1,32 @@
-/** What states and end reasons are called, and what each of them means. */
+/** What states and end reasons are called. */
 import { h } from "./dom.js";
+
+/**
+ * An address or a path, which may break where one would break it by hand: after `@`, `/`, `.` and
+ * the like.
+ *
+ * @param {string} text
+ * @returns {(string | Node)[]}
+ */
+export function breakable(text) {
+  const parts = text.match(/[^@/._-]+[@/._-]*|[@/._-]+/g) ?? [];
+  return parts.flatMap((part, index) => (index === 0 ? [part] : [h("wbr"), part]));
+}
+
+/** A path, as stored. @param {string} path */
+export function pathName(path) {
+  return h("span", { class: "path" }, ...breakable(path));
+}
 
 /** @typedef {import("./api.js").Session} Session */
 
 /** End reasons as the API names them; `none` is a visit that closed without one. */
 export const REASONS = /** @type {const} */ ([
-  ["logout", "Logout", "the visitor logged out"],
-  ["idle", "Idle timeout", "nothing happened for too long"],
-  ["expired", "Session lifetime", "the longest a session may last was over"],
-  ["revoked", "Revoked", "ended by the owner"],
-  ["none", "Vanished", "last seen, and never again: a closed tab, a lid, a dead network"],
+  ["logout", "Logout"],
+  ["idle", "Idle timeout"],
+  ["expired", "Session lifetime"],
+  ["revoked", "Revoked"],
+  ["none", "Vanished"],
 ]);
 
 /** How a visit ended, in a word. @param {Pick<Session, "state" | "endReason">} session */
@@ -27,7 +44,12 @@ export function badge(session) {
 }
 
 export function lookingBadge() {
-  return h("span", { class: "badge looking" }, h("span", { class: "dot" }), "Looking now");
+  return h("span", { class: "badge looking" }, dot(), "Looking now");
+}
+
+/** The light that burns while somebody looks; words beside it say so. */
+export function dot() {
+  return h("span", { class: "dot", "aria-hidden": "true" });
 }
 
 /** What stands behind a figure that still grows. */

@@ -6,7 +6,7 @@ import { isFiltered } from "../filters.js";
 import { count, human, number, percent, rough } from "../format.js";
 import { bar, behind, figures, panel, skeleton, table } from "../parts.js";
 import { nameOf } from "../periods.js";
-import { lookingBadge, REASONS, soFar } from "../words.js";
+import { breakable, dot, lookingBadge, pathName, REASONS, soFar } from "../words.js";
 import { noVisits } from "./nothing.js";
 
 /** @typedef {import("../api.js").Summary} Summary */
@@ -19,6 +19,8 @@ import { noVisits } from "./nothing.js";
 const TOP = 5;
 /** The list of visitors moves slowly: it is asked for with every sixth summary. */
 const VISITORS_EVERY = 6;
+
+const ENDED = "Vanished: last seen, and never again. A closed tab, a lid, a dead network.";
 
 /** @type {[Metric, string][]} */
 const METRICS = [
@@ -133,7 +135,7 @@ export class Overview {
           this.#chart.element,
           behind(slots.periods),
         ),
-        panel("How visits ended", {}, slots.reasons),
+        panel("How visits ended", { note: ENDED }, slots.reasons),
       ),
       h(
         "div",
@@ -165,7 +167,7 @@ export class Overview {
         {
           label: "Visitors",
           value: number(people),
-          notes: [people > 0 ? `${(total / people).toFixed(1)} visits each` : null],
+          notes: [people > 0 ? `${Number((total / people).toFixed(1))} visits each` : null],
         },
         {
           label: "Active time",
@@ -212,12 +214,12 @@ export class Overview {
     return h(
       "li",
       {},
-      lookingBadge(),
+      dot(),
       h(
         "p",
         { class: "live-who" },
-        h("a", { href: app.visitorLink(email), "data-key": `live-${id}` }, email),
-        currentPage && h("span", { class: "path" }, currentPage),
+        h("a", { href: app.visitorLink(email), "data-key": `live-${id}` }, ...breakable(email)),
+        currentPage && pathName(currentPage),
       ),
       h(
         "p",
@@ -272,16 +274,14 @@ export class Overview {
   /** @param {Summary} told */
   #reasons({ reasons, sessions: { total, open } }) {
     const app = this.#app;
-    /** @type {{ label: string, meaning: string, visits: number, href: string }[]} */
-    const rows = REASONS.map(([reason, label, meaning]) => ({
+    /** @type {{ label: string, visits: number, href: string }[]} */
+    const rows = REASONS.map(([reason, label]) => ({
       label,
-      meaning,
       visits: reasons[reason] ?? 0,
       href: app.link({ view: "visits", reason, state: "" }),
     }));
     rows.push({
       label: "Still open",
-      meaning: "the session can go on",
       visits: open,
       href: app.link({ view: "visits", reason: "", state: "open" }),
     });
@@ -291,7 +291,7 @@ export class Overview {
       h(
         "ul",
         { class: "reasons" },
-        ...rows.map(({ label, meaning, visits, href }) =>
+        ...rows.map(({ label, visits, href }) =>
           h(
             "li",
             {},
@@ -303,7 +303,6 @@ export class Overview {
               h("span", { class: "quiet" }, ` ${percent(visits, total)}`),
             ),
             bar(visits, most),
-            h("span", { class: "quiet meaning" }, meaning),
           ),
         ),
       ),
@@ -322,7 +321,11 @@ export class Overview {
           {
             label: "Visitor",
             cell: ({ email, looking }) => [
-              h("a", { href: app.visitorLink(email), "data-key": `top-${email}` }, email),
+              h(
+                "a",
+                { href: app.visitorLink(email), "data-key": `top-${email}` },
+                ...breakable(email),
+              ),
               looking && lookingBadge(),
             ],
           },
@@ -355,7 +358,7 @@ export class Overview {
         caption: "The pages with the most time",
         class: "top",
         columns: [
-          { label: "Page", cell: ({ path }) => h("span", { class: "path" }, path) },
+          { label: "Page", cell: ({ path }) => pathName(path) },
           {
             label: "Time",
             kind: "bar",

@@ -4,6 +4,7 @@ import { h, replace } from "../dom.js";
 import { count, human, number } from "../format.js";
 import { bar, panel, skeleton, table } from "../parts.js";
 import { reach } from "../reach.js";
+import { pathName } from "../words.js";
 import { noVisits } from "./nothing.js";
 
 /** @typedef {import("../app.js").View} View */
@@ -48,7 +49,7 @@ export class PagesView {
               caption: "Time per page, and how far it is read",
               class: "pages",
               columns: [
-                { label: "Page", cell: ({ path }) => h("span", { class: "path" }, path) },
+                { label: "Page", cell: ({ path }) => pathName(path) },
                 {
                   label: "Time",
                   kind: "bar",

@@ -3,7 +3,7 @@ import { sessions, visitors } from "../api.js";
 import { h, replace } from "../dom.js";
 import { count, human, number, rough, sum } from "../format.js";
 import { bar, figures, newId, pager, panel, skeleton } from "../parts.js";
-import { badge, lookingBadge, soFar } from "../words.js";
+import { badge, breakable, lookingBadge, pathName, soFar } from "../words.js";
 import { addDays, clock, dayOf, hoursOf, longDate, midnight } from "../zone.js";
 import { noVisits } from "./nothing.js";
 
@@ -56,7 +56,7 @@ export class VisitorView {
           "← All visitors",
         ),
       ),
-      h("h1", {}, email, who?.looking && lookingBadge()),
+      h("h1", {}, h("span", {}, ...breakable(email)), who?.looking && lookingBadge()),
       who && who.openSessions > 0 && app.revokeAllButton(email, who.openSessions),
     );
     if (total === 0 && !data.leftOut) {
@@ -139,7 +139,7 @@ export class VisitorView {
             h(
               "li",
               { "data-visit": id },
-              h("span", { class: "path" }, path),
+              pathName(path),
               h(
                 "span",
                 { class: "read-time" },
@@ -178,17 +178,16 @@ function headline(app, who) {
       notes: [openSessions > 0 && `${number(openSessions)} open`],
     },
     {
-      label: "Active time",
+      label: `Active time${growing}`,
       value: rough(activeSeconds),
       notes: [
         medianActiveSeconds === null
           ? "no visit has ended yet"
           : `median ${human(medianActiveSeconds)} a visit`,
         who.activeUnknown > 0 && `not known of ${count(who.activeUnknown, "visit")}`,
-        growing && "so far",
       ],
     },
-    { label: "Duration", value: rough(durationSeconds), notes: [growing && "so far"] },
+    { label: `Duration${growing}`, value: rough(durationSeconds) },
     {
       label: "Last visit",
       value: app.date(lastVisit),

@@ -4,7 +4,7 @@ import { h, replace } from "../dom.js";
 import { DEFAULT_SORT } from "../filters.js";
 import { count, human, number } from "../format.js";
 import { bar, pager, panel, skeleton, table } from "../parts.js";
-import { lookingBadge, soFar } from "../words.js";
+import { breakable, lookingBadge, soFar } from "../words.js";
 import { noVisits } from "./nothing.js";
 
 /** @typedef {import("../api.js").Visitor} Visitor */
@@ -93,7 +93,11 @@ function columns(app, most) {
       label: "Visitor",
       sort: "email",
       cell: ({ email, looking, openSessions }) => [
-        h("a", { href: app.visitorLink(email), "data-key": `visitor-${email}` }, email),
+        h(
+          "a",
+          { href: app.visitorLink(email), "data-key": `visitor-${email}` },
+          ...breakable(email),
+        ),
         looking ? lookingBadge() : openSessions > 0 && h("span", { class: "badge open" }, "Open"),
       ],
     },

@@ -3,7 +3,7 @@ import { sessions } from "../api.js";
 import { h, replace } from "../dom.js";
 import { human, number } from "../format.js";
 import { pager, panel, skeleton, table } from "../parts.js";
-import { badge, soFar } from "../words.js";
+import { badge, breakable, pathName, soFar } from "../words.js";
 import { noVisits } from "./nothing.js";
 
 /** @typedef {import("../api.js").Session} Session */
@@ -73,7 +73,7 @@ function columns(app) {
     {
       label: "Visitor",
       cell: ({ id, email }) =>
-        h("a", { href: app.visitorLink(email), "data-key": `visit-${id}` }, email),
+        h("a", { href: app.visitorLink(email), "data-key": `visit-${id}` }, ...breakable(email)),
     },
     { label: "Start", kind: "number", cell: ({ start }) => app.moment(start) },
     {
@@ -98,7 +98,7 @@ function pagesOf({ pages, currentPage, state }) {
   const others = pages.filter((page) => page.path !== path).length;
   if (!path) return "–";
   return [
-    h("span", { class: "path" }, path),
+    pathName(path),
     others > 0 && h("span", { class: "quiet nowrap" }, ` + ${number(others)} more`),
   ];
 }
