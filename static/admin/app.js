@@ -26,6 +26,7 @@ import { date, isZone, moment } from "./zone.js";
  * @typedef {object} View
  * @property {string} title
  * @property {boolean} isLive whether it is brought up to date by itself
+ * @property {HTMLElement} [heading] in the place of the title, which is read out alone
  * @property {HTMLElement} element
  * @property {(query: import("./api.js").Query, signal: AbortSignal) => Promise<import("./api.js").Data>} load
  *   asks the API and shows what it answers
@@ -166,7 +167,8 @@ export class App {
       this.#name = name;
       this.#view = this.#make();
       this.#shown = "";
-      this.#place.replaceChildren(this.#view.element);
+      const { heading, title, element } = this.#view;
+      this.#place.replaceChildren(heading ?? h("h1", { class: "unseen" }, title), element);
       if (isMove) {
         scrollTo(0, 0);
         this.#main.focus({ preventScroll: true });

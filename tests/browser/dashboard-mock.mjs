@@ -257,3 +257,56 @@ export async function sees(page, text) {
 
 /** What is in sight. @param {Page} page */
 export const words = (page) => page.evaluate(() => document.body.innerText);
+
+/**
+ * What is cut off, overlaps the edge or is too small to hit (WCAG 2.2, 1.4.10 and 2.5.8).
+ *
+ * @param {Page} page
+ */
+export function misfits(page) {
+  return page.evaluate(() => {
+    /** @type {string[]} */
+    const wrong = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > innerWidth)
+      wrong.push(`${root.scrollWidth} px of page in ${innerWidth}`);
+    for (const part of document.querySelectorAll(
+      "button, input, select, .figures .value, th, td, h2, h3",
+    )) {
+      if (!part.checkVisibility() || part.closest(".unseen")) continue;
+      const style = getComputedStyle(part);
+      if (style.clipPath !== "none" || part.classList.contains("unseen")) continue;
+      const { width, height, right, left } = part.getBoundingClientRect();
+      const name = `${part.tagName} ${part.textContent?.slice(0, 40)}`;
+      if (right > innerWidth + 1 || left < -1) wrong.push(`${name}: beyond the window`);
+      if (part.scrollWidth > Math.ceil(width) + 1 && style.display !== "inline")
+        wrong.push(`${name}: cut off`);
+      if (/BUTTON|INPUT|SELECT/.test(part.tagName) && (width < 24 || height < 24)) {
+        wrong.push(`${name}: ${width} by ${height}`);
+      }
+    }
+    return wrong;
+  });
+}
+
+/** Visitors who wrote what they should not have. @param {DashboardMock} mock */
+export const hostile = (mock) => {
+  const long = `${"a".repeat(64)}@${`${"b".repeat(60)}.`.repeat(3)}example`;
+  const path = `/<img src=x onerror=alert(1)>/${"x".repeat(250)}`;
+  const pages = [
+    { path, seconds: 30, scroll: 100 },
+    { path: "//evil.example/‮gpj.exe", seconds: 10, scroll: 10 },
+  ];
+  const start = iso(Date.now() - 60_000);
+  const open = /** @type {const} */ ({ state: "open", looking: true, endReason: null });
+  mock.visits = [
+    visit({ id: "1", email: long, start, durationSeconds: 60, pages, ...open }),
+    visit({
+      id: "2",
+      email: `"><script>alert(1)</script>@x.example`,
+      start,
+      durationSeconds: 9,
+      pages,
+    }),
+  ];
+};

@@ -51,7 +51,12 @@ export class Overview {
   #slots = {
     figures: h("div"),
     looking: h("div"),
-    periods: h("div"),
+    // It scrolls, so the keyboard has to get there.
+    periods: h("div", {
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Visits over time, as a table",
+    }),
     reasons: h("div"),
     visitors: h("div"),
     pages: h("div"),
@@ -123,7 +128,6 @@ export class Overview {
     const all = (/** @type {"visitors" | "pages"} */ view, /** @type {string} */ label) =>
       h("a", { class: "button plain", href: this.#app.link({ view }), "data-view": view }, label);
     this.element.replaceChildren(
-      h("h1", { class: "unseen" }, "Overview"),
       slots.figures,
       panel("Looking now", { class: "looking-panel" }, slots.looking),
       h(

@@ -25,9 +25,8 @@ export class PagesView {
   /** @param {import("../api.js").Query} query @param {AbortSignal} signal */
   async load(query, signal) {
     const { pages, pagesLeftOut, sessions, data } = await summary(query, signal);
-    const title = h("h1", { class: "unseen" }, "Pages");
     if (sessions.total === 0 && !data.leftOut) {
-      replace(this.element, title, noVisits(this.#app, data));
+      replace(this.element, noVisits(this.#app, data));
       return data;
     }
     const most = Math.max(...pages.map(({ seconds }) => seconds));
@@ -35,7 +34,6 @@ export class PagesView {
       "The curve shows how many visits got at least so far down: a step is where readers stop.";
     replace(
       this.element,
-      title,
       panel(
         "Pages",
         { note },

@@ -21,6 +21,7 @@ const HOURS = [0, 3, 6, 9, 12, 15, 18, 21];
 export class VisitorView {
   title;
   isLive = false;
+  heading = h("div", { class: "visitor-head" });
   element = h("div", { class: "visitor" });
   #app;
 
@@ -28,7 +29,20 @@ export class VisitorView {
   constructor(app) {
     this.#app = app;
     this.title = app.filters.email;
+    this.#head(undefined);
     this.element.append(skeleton("tiles", "list", "list"));
+  }
+
+  /** @param {Visitor | undefined} who */
+  #head(who) {
+    const app = this.#app;
+    const back = { href: app.link({ view: "visitors", email: "" }), "data-key": "back" };
+    replace(
+      this.heading,
+      h("p", {}, h("a", back, "← All visitors")),
+      h("h1", {}, h("span", {}, ...breakable(this.title)), who?.looking && lookingBadge()),
+      who && who.openSessions > 0 && app.revokeAllButton(this.title, who.openSessions),
+    );
   }
 
   /** @param {import("../api.js").Query} query @param {AbortSignal} signal */
@@ -43,29 +57,13 @@ export class VisitorView {
   #show(state, data) {
     const { who, rows, next, total, query } = state;
     const app = this.#app;
-    const { email } = app.filters;
-    const head = h(
-      "div",
-      { class: "visitor-head" },
-      h(
-        "p",
-        {},
-        h(
-          "a",
-          { href: app.link({ view: "visitors", email: "" }), "data-key": "back" },
-          "← All visitors",
-        ),
-      ),
-      h("h1", {}, h("span", {}, ...breakable(email)), who?.looking && lookingBadge()),
-      who && who.openSessions > 0 && app.revokeAllButton(email, who.openSessions),
-    );
+    this.#head(who);
     if (total === 0 && !data.leftOut) {
-      replace(this.element, head, noVisits(app, data));
+      replace(this.element, noVisits(app, data));
       return;
     }
     replace(
       this.element,
-      head,
       who && headline(app, who),
       panel(
         "Timeline",

@@ -32,11 +32,7 @@ export class VisitorsView {
     const query = sort === DEFAULT_SORT ? asked : { ...asked, sort };
     const answer = await visitors(query, signal);
     if (answer.total === 0 && !answer.data.leftOut) {
-      replace(
-        this.element,
-        h("h1", { class: "unseen" }, "Visitors"),
-        noVisits(this.#app, answer.data),
-      );
+      replace(this.element, noVisits(this.#app, answer.data));
       return answer.data;
     }
     const { visitors: rows, next, total } = answer;
@@ -44,11 +40,7 @@ export class VisitorsView {
     if (!this.#list.isConnected) {
       const note =
         "Active time counts while a page is in front and its reader shows signs of life.";
-      replace(
-        this.element,
-        h("h1", { class: "unseen" }, "Visitors"),
-        panel("Time per visitor", { note, actions: buttons }, this.#list),
-      );
+      replace(this.element, panel("Time per visitor", { note, actions: buttons }, this.#list));
     }
     this.#show({ rows, next, total, sort, query });
     return answer.data;

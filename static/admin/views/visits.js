@@ -28,16 +28,14 @@ export class VisitsView {
   /** @param {import("../api.js").Query} query @param {AbortSignal} signal */
   async load(query, signal) {
     const { sessions: rows, total, next, data } = await sessions(query, signal);
-    const title = h("h1", { class: "unseen" }, "Visits");
     if (total === 0 && !data.leftOut) {
-      replace(this.element, title, noVisits(this.#app, data));
+      replace(this.element, noVisits(this.#app, data));
       return data;
     }
     if (!this.#list.isConnected) {
       const buttons = this.#app.exportButtons("/api/sessions.csv", query);
       replace(
         this.element,
-        title,
         panel("Visits", { note: "Newest first.", actions: buttons }, this.#list),
       );
     }
