@@ -32,7 +32,10 @@ const STATES = {
   "overview-tables": {
     path: "",
     sees: "Visits over time",
-    act: (page) => page.$$eval("summary", (all) => all.forEach((one) => one.click())),
+    act: (page) =>
+      page.$$eval("summary", (all) => {
+        for (const one of all) one.click();
+      }),
   },
   today: { path: "?range=today", sees: "How visits ended" },
   visitors: { path: "?view=visitors&sort=active", sees: "Time per visitor" },
@@ -62,7 +65,8 @@ const STATES = {
   },
   loading: {
     set: (mock) => {
-      mock.respond = () => ({ ...problem(503, "unavailable"), delayMs: 60_000 });
+      mock.respond = ({ path }) =>
+        path === "/api/summary" ? { ...problem(503, "unavailable"), delayMs: 60_000 } : undefined;
     },
     path: "",
     sees: "",

@@ -14,6 +14,7 @@ import {
   pageOf,
   sorted,
   summaryOf,
+  visit,
   visitorsOf,
 } from "./dashboard-report.mjs";
 import { POLICY } from "./mock-server.mjs";
@@ -278,9 +279,13 @@ export function misfits(page) {
       if (style.clipPath !== "none" || part.classList.contains("unseen")) continue;
       const { width, height, right, left } = part.getBoundingClientRect();
       const name = `${part.tagName} ${part.textContent?.slice(0, 40)}`;
-      if (right > innerWidth + 1 || left < -1) wrong.push(`${name}: beyond the window`);
-      if (part.scrollWidth > Math.ceil(width) + 1 && style.display !== "inline")
-        wrong.push(`${name}: cut off`);
+      // A table behind a chart scrolls in a place of its own.
+      const isInPlace = part.closest(".behind") !== null;
+      if ((right > innerWidth + 1 || left < -1) && !isInPlace)
+        wrong.push(`${name}: beyond the window`);
+      // What somebody typed scrolls within its field.
+      const isCut = part.scrollWidth > Math.ceil(width) + 1 && part.tagName !== "INPUT";
+      if (isCut && style.display !== "inline") wrong.push(`${name}: cut off`);
       if (/BUTTON|INPUT|SELECT/.test(part.tagName) && (width < 24 || height < 24)) {
         wrong.push(`${name}: ${width} by ${height}`);
       }
