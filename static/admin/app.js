@@ -169,11 +169,9 @@ export class App {
       this.#shown = "";
       const { heading, title, element } = this.#view;
       this.#place.replaceChildren(heading ?? h("h1", { class: "unseen" }, title), element);
-      if (isMove) {
-        scrollTo(0, 0);
-        this.#main.focus({ preventScroll: true });
-      }
+      if (isMove) scrollTo(0, 0);
     }
+    if (isMove) this.#main.focus({ preventScroll: true });
     document.title = `${this.#view?.title} · lastseen`;
     this.refresh();
   }

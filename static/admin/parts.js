@@ -145,10 +145,12 @@ export function pager({ shown, total, noun, next, more }) {
   const told = next ? `${number(shown)} of ${count(total, noun)}` : `All ${count(total, noun)}`;
   const button = h("button", { type: "button", class: "button", "data-key": "more" }, "Show more");
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    // Not `disabled`, which would send the keyboard away.
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
     button.textContent = "Loading…";
     await more();
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
     button.textContent = "Show more";
   });
   return h(

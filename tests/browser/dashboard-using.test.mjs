@@ -7,7 +7,7 @@ import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hide, launch, quit } from "../harness/browser.mjs";
 import { until } from "../harness/process.mjs";
-import { DashboardMock, picture, problem, sees, TOKEN, words } from "./dashboard-mock.mjs";
+import { DashboardMock, parse, picture, problem, sees, TOKEN, words } from "./dashboard-mock.mjs";
 import { aMonth, iso, visit } from "./dashboard-report.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -404,7 +404,7 @@ suite("asking", () => {
     const { mock, page } = await DashboardMock.open(browser, t);
     await page.goto(`${mock.url}/admin/?view=visitors`);
     await sees(page, "Time per visitor");
-    await page.$$eval(".sort", (all) =>
+    await page.$$eval(".sort", (/** @type {any[]} */ all) =>
       all.find((one) => one.textContent === "Active time")?.click(),
     );
     await page.waitForFunction(() => location.search.includes("sort=active"));
@@ -416,7 +416,7 @@ suite("asking", () => {
       await page.$eval("[aria-sort]", (one) => one.getAttribute("aria-sort")),
       "descending",
     );
-    const shares = await page.$$eval("span.bar", (all) =>
+    const shares = await page.$$eval("span.bar", (/** @type {any[]} */ all) =>
       all.map((one) => Number(one.style.getPropertyValue("--share"))),
     );
     assert.equal(shares[0], 1);
@@ -488,7 +488,7 @@ suite("asking", () => {
     await sees(page, "Newest first");
     await page.click("tbody a");
     await sees(page, "Timeline");
-    assert.equal(await text(page, "h1"), "ann@example.com");
+    assert.equal(await text(page, "#view h1"), "ann@example.com");
     const told = await words(page);
     assert.match(told, /47 min \+ 8 min = 55 min/);
     assert.match(told, /1 min 05 s \+ 1 min = 2 min 05 s/);
@@ -513,11 +513,15 @@ suite("asking", () => {
     );
     await sees(page, "Sunday, 25 October 2026");
     const stretches = await page.$$eval(".stretch", (all) =>
-      all.map((one) => ["--at", "--long"].map((name) => Number(one.style.getPropertyValue(name)))),
+      all.map((one) =>
+        ["--at", "--long"].map((name) =>
+          Math.round(2400 * Number(/** @type {HTMLElement} */ (one).style.getPropertyValue(name))),
+        ),
+      ),
     );
     assert.deepEqual(stretches, [
-      [0, 6 / 25],
-      [23 / 24, 1 / 24],
+      [0, 576],
+      [2300, 100],
     ]);
     assert.match(await words(page), /23:00 to 05:00 on Sunday/);
   });
@@ -605,25 +609,6 @@ suite("revoking", () => {
 });
 
 suite("exporting", () => {
-  /** Reads RFC 4180. @param {string} csv */
-  function parse(csv) {
-    /** @type {string[][]} */
-    const rows = [];
-    const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/y;
-    /** @type {string[]} */
-    let row = [];
-    while (cell.lastIndex < csv.length) {
-      const found = cell.exec(csv);
-      assert.ok(found, "this is no CSV");
-      row.push(found[1]?.replaceAll('""', '"') ?? found[2] ?? "");
-      if (found[3] !== ",") {
-        rows.push(row);
-        row = [];
-      }
-    }
-    return rows;
-  }
-
   /** @param {import("node:test").TestContext} t @param {Page} page */
   async function downloads(t, page) {
     const folder = await mkdtemp(join(tmpdir(), "lastseen-csv-"));
@@ -731,6 +716,8 @@ test("everything can be reached and used by keyboard, in the order it stands", a
   const stops = [];
   for (let step = 0; step < 60; step += 1) {
     await page.keyboard.press("Tab");
+    // Past the last one comes the browser itself.
+    if (await page.evaluate(() => document.activeElement === document.body)) break;
     const [name, ring] = await page.evaluate(() => {
       const focused = /** @type {HTMLElement} */ (document.activeElement);
       const label =
@@ -741,7 +728,6 @@ test("everything can be reached and used by keyboard, in the order it stands", a
         `${style.outlineStyle} ${style.outlineWidth}`,
       ];
     });
-    if (name.startsWith("Skip") && stops.length > 0) break;
     if (stops.at(-1) !== name) stops.push(name);
     assert.match(ring, /^(solid|auto) [23]px$/, `the focus can be seen on ${name}`);
   }
