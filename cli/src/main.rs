@@ -18,6 +18,7 @@ mod duration;
 mod files;
 mod filters;
 mod keys;
+mod parts;
 mod serve;
 mod sessions;
 mod setup;

@@ -26,7 +26,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::keys::TokenFrom;
 use crate::site::{self, Site};
-use crate::{CommandResult, connections, keys, signal};
+use crate::{CommandResult, connections, keys, parts, signal};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -167,7 +167,7 @@ fn router(app: App, site: Site) -> Router {
         )
         .route(
             "/api/sessions.csv",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|State(app): State<App>, request| parts::answer(app, request, sessions::handle)),
         )
         .route(
             "/api/sessions/{id}",
@@ -179,7 +179,7 @@ fn router(app: App, site: Site) -> Router {
         )
         .route(
             "/api/visitors.csv",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|State(app): State<App>, request| parts::answer(app, request, sessions::handle)),
         )
         .route(
             "/api/summary",
