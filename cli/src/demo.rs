@@ -10,7 +10,7 @@ use shared::timestamp::Timestamp;
 
 use crate::CommandResult;
 use crate::filters::no_database;
-use crate::sessions::ListError;
+use crate::listing::ListError;
 use crate::terminal::{Progress, say};
 use visits::{MADE_UP, Plan, Visits};
 

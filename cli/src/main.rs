@@ -17,7 +17,9 @@ mod doctor;
 mod duration;
 mod files;
 mod filters;
+mod grid;
 mod keys;
+mod listing;
 mod parts;
 mod serve;
 mod sessions;
@@ -25,6 +27,7 @@ mod setup;
 mod signal;
 mod site;
 mod terminal;
+mod visitors;
 
 /// A gate, a clock and a lock for confidential pages on a static site.
 ///
@@ -52,6 +55,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Show the visits, with how long each took and the total
     Sessions(sessions::Arguments),
+    /// Show the visitors, with how often each came, how long they looked and when last
+    Visitors(visitors::Arguments),
     /// List the files of the site in STATIC_DIR, with the headers that each is served with, as JSON
     Files,
     /// Make the keys that sign sessions
@@ -68,6 +73,7 @@ async fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&variables, &arguments).await,
         Command::Demo(arguments) => demo::run(&variables, &arguments).await,
         Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
+        Command::Visitors(arguments) => visitors::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
         Command::Keys(command) => keys::run(&variables, &command),
     };

@@ -11,9 +11,9 @@ use shared::settings::{Pace, StoreSettings, Variables, limits};
 use shared::store::{Store, StoreError};
 use shared::timestamp::Timestamp;
 
-use super::ListError;
 use crate::CommandResult;
 use crate::filters::no_database;
+use crate::listing::ListError;
 use crate::terminal::{Progress, say};
 
 #[derive(clap::Subcommand)]

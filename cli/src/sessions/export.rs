@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use shared::report::csv::{self, NAMES, cells};
 use shared::session::Session;
 
-use super::Output;
+use crate::listing::Output;
 
 /// An array of objects.
 pub(super) struct Json<W> {

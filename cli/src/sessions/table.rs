@@ -2,16 +2,15 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
 use jiff::tz::TimeZone;
 use shared::report::State;
 use shared::session::Session;
 use shared::timestamp::Timestamp;
 
-use super::Output;
 use crate::duration::human;
 use crate::filters::Question;
+use crate::grid::drawn;
+use crate::listing::Output;
 use crate::terminal::printable;
 
 const COLUMNS: usize = 8;
@@ -19,8 +18,6 @@ const COLUMNS: usize = 8;
 const FIGURES: [usize; 3] = [0, 4, 5];
 /// What a narrow terminal leaves of each column: a date, hours and minutes, a word.
 const NARROWEST: [u16; COLUMNS] = [6, 14, 10, 10, 10, 10, 7, 10];
-/// Below this width, columns stand closer.
-const WIDE: u16 = 100;
 /// Minutes are what people read; programs get the seconds.
 const MOMENT: &str = "%Y-%m-%d %H:%M";
 /// More durations than this in a sum tell nobody anything.
@@ -61,7 +58,12 @@ impl<W: Write> Output for Table<'_, W> {
         } else {
             let rows = std::mem::take(&mut self.rows);
             let zone = &self.question.filter.zone;
-            writeln!(self.out, "{}\n\n{}", drawn(rows, zone), self.total.line())?;
+            writeln!(
+                self.out,
+                "{}\n\n{}",
+                drawn(header(zone), rows, &FIGURES, NARROWEST),
+                self.total.line()
+            )?;
         }
         self.out.flush()
     }
@@ -118,33 +120,6 @@ fn header(zone: &TimeZone) -> [String; COLUMNS] {
         "page",
     ]
     .map(str::to_owned)
-}
-
-fn drawn(rows: Vec<[String; COLUMNS]>, zone: &TimeZone) -> String {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(NOTHING)
-        .set_header(header(zone))
-        .add_rows(rows);
-    let mut space = 2;
-    if table.is_tty() {
-        // The line under the header also takes one between columns.
-        space = u16::from(table.width().is_some_and(|width| width >= WIDE));
-        table.style_mut().header_separator = LineStyle::none().fill('─').junction('─');
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        let widths = table.column_max_content_widths();
-        for (index, column) in table.column_iter_mut().enumerate() {
-            let least = Width::Fixed(widths[index].min(NARROWEST[index]) + space);
-            column.set_constraint(ColumnConstraint::LowerBoundary(least));
-        }
-    }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, space));
-        if FIGURES.contains(&index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
 }
 
 /// How many visits, how long together, and how much of it they really looked.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::report::Filter;
-use shared::session::{EndReason, Limits, PageFigures, RecordId};
+use shared::session::{EndReason, Limits, PageFigures, RecordId, Session};
 use shared::timestamp::Timestamp;
 
 use super::*;
@@ -40,7 +40,7 @@ fn open(id: &str) -> Session {
     }
 }
 
-fn written(arguments: &Arguments, email: Option<&str>, pages: &[&[Session]]) -> String {
+fn written(form: Form, email: Option<&str>, pages: &[&[Session]]) -> String {
     let mut bytes = Vec::new();
     let now = session("1").start.plus(86_400);
     let filters = email.into_iter().map(|email| ("email", email));
@@ -49,7 +49,7 @@ fn written(arguments: &Arguments, email: Option<&str>, pages: &[&[Session]]) -> 
         limits: LIMITS,
         now,
     };
-    let mut output = output(arguments, &question, &mut bytes);
+    let mut output = output(form, &question, &mut bytes);
     for page in pages {
         output.page(page).unwrap();
     }
@@ -63,22 +63,22 @@ const LIMITS: Limits = Limits {
     lifetime: 86_400,
 };
 
-fn arguments(csv: bool, json: bool) -> Arguments {
-    Arguments {
-        change: None,
-        filters: Filters::default(),
-        csv,
-        json,
-    }
-}
+const CSV: Form = Form {
+    csv: true,
+    json: false,
+};
+const JSON: Form = Form {
+    csv: false,
+    json: true,
+};
+const TABLE: Form = Form {
+    csv: false,
+    json: false,
+};
 
 #[test]
 fn json_is_an_array_of_objects_with_the_tables_columns() {
-    let text = written(
-        &arguments(false, true),
-        None,
-        &[&[session("1"), open("2")], &[open("3")]],
-    );
+    let text = written(JSON, None, &[&[session("1"), open("2")], &[open("3")]]);
     let visits: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(
         visits[0],
@@ -106,17 +106,13 @@ fn json_is_an_array_of_objects_with_the_tables_columns() {
 
 #[test]
 fn json_of_no_visits_is_an_empty_array() {
-    assert_eq!(written(&arguments(false, true), None, &[]), "[]\n");
-    assert_eq!(written(&arguments(false, true), None, &[&[]]), "[]\n");
+    assert_eq!(written(JSON, None, &[]), "[]\n");
+    assert_eq!(written(JSON, None, &[&[]]), "[]\n");
 }
 
 #[test]
 fn csv_has_a_header_and_a_line_for_each_visit() {
-    let text = written(
-        &arguments(true, false),
-        None,
-        &[&[session("1")], &[open("-2")]],
-    );
+    let text = written(CSV, None, &[&[session("1")], &[open("-2")]]);
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert_eq!(
         lines,
@@ -134,7 +130,7 @@ fn csv_has_a_header_and_a_line_for_each_visit() {
 
 #[test]
 fn csv_of_no_visits_is_its_header() {
-    let text = written(&arguments(true, false), None, &[&[]]);
+    let text = written(CSV, None, &[&[]]);
     assert!(
         text.starts_with("id,") && text.ends_with("durationSeconds\r\n"),
         "{text}"
@@ -147,7 +143,7 @@ fn the_table_ends_in_what_the_visits_add_up_to() {
         last_seen: open("2").start.plus(8 * 60),
         ..open("2")
     };
-    let text = written(&arguments(false, false), None, &[&[session("1"), short]]);
+    let text = written(TABLE, None, &[&[session("1"), short]]);
     assert!(
         text.ends_with(
             "\n\n2 visits · 47 min + 8 min = 55 min in total · 30 min active (not known of 1)\n"
@@ -177,8 +173,8 @@ fn the_table_ends_in_what_the_visits_add_up_to() {
 
 #[test]
 fn an_empty_table_says_what_to_do() {
-    assert!(written(&arguments(false, false), None, &[&[]]).starts_with("No visits yet."));
-    let text = written(&arguments(false, false), Some("Ann@example.com"), &[]);
+    assert!(written(TABLE, None, &[&[]]).starts_with("No visits yet."));
+    let text = written(TABLE, Some("Ann@example.com"), &[]);
     assert!(
         text.starts_with("No visits of ann@example.com yet."),
         "{text}"

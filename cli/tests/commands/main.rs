@@ -17,4 +17,5 @@ mod serve;
 mod sessions;
 mod setup;
 mod tables;
+mod visitors;
 mod visits;
