@@ -1,5 +1,6 @@
 /** What browsers and caches on the way are told to do with an answer. */
 import assert from "node:assert/strict";
+import { ADMIN_TOKEN, LOGIN, SIGN_OUT } from "../harness/owner.mjs";
 import { ENTER, FILE, HEARTBEAT, LOGOUT, NAVIGATION, PAGE, REFRESH, SECRET } from "./target.mjs";
 import { ask } from "./wire.mjs";
 
@@ -37,6 +38,12 @@ const PRIVATE = [
   { method: "POST", path: REFRESH },
   { method: "GET", path: LOGOUT },
   { method: "POST", path: LOGOUT, type: JSON_TYPE, body: '{"reason":"x"}' },
+  { method: "POST", path: LOGIN, type: JSON_TYPE, body: JSON.stringify({ token: ADMIN_TOKEN }) },
+  { method: "POST", path: LOGIN, type: FORM_TYPE, body: `token=${ADMIN_TOKEN}` },
+  { method: "POST", path: LOGIN, type: JSON_TYPE, body: "{" },
+  { method: "GET", path: LOGIN },
+  { method: "POST", path: SIGN_OUT },
+  { method: "GET", path: "/api/sessions" },
   { method: "GET", path: "/logout" },
   { method: "GET", path: "/logout?reason=x", headers: NAVIGATION },
 ];

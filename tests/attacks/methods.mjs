@@ -15,6 +15,8 @@ const ROUTES = [
   { path: "/logout", allow: "GET" },
   { path: "/api/sessions/revoke", allow: "POST" },
   { path: "/api/sessions/1/revoke", allow: "POST" },
+  { path: "/api/admin/login", allow: "POST" },
+  { path: "/api/admin/logout", allow: "POST" },
 ];
 const METHODS = [
   "GET",

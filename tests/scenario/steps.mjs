@@ -500,7 +500,10 @@ const LEAVING = [
   },
 ];
 
-const OWNER = { authorization: "Bearer token-of-the-owner-in-tests-0123456789" };
+const OWNERS_TOKEN = "token-of-the-owner-in-tests-0123456789";
+const OWNER = { authorization: `Bearer ${OWNERS_TOKEN}` };
+const LOGIN = "/api/admin/login";
+const SIGN_OUT = "/api/admin/logout";
 
 /** @type {Step[]} */
 const ENDINGS = [
@@ -533,7 +536,62 @@ const ENDINGS = [
     json: {},
     status: 400,
   },
-  { what: "a heartbeat after it", as: "anna", path: HEARTBEAT, method: "POST", status: 401 },
+  { what: "a wrong token at the owner's login", path: LOGIN, json: { token: "x" }, status: 401 },
+  { what: "a form with a wrong one", path: LOGIN, form: { token: "x" }, status: 303 },
+  {
+    what: "a login of no known type",
+    path: LOGIN,
+    headers: { "content-type": "image/png" },
+    body: "x",
+    status: 415,
+  },
+  {
+    what: "the owner's login",
+    as: "owner",
+    path: LOGIN,
+    json: { token: OWNERS_TOKEN },
+    status: 200,
+  },
+  {
+    what: "the owner's login by form",
+    as: "owner",
+    path: LOGIN,
+    form: { token: OWNERS_TOKEN },
+    status: 303,
+  },
+  {
+    what: "the owner ends a session with the cookie",
+    as: "owner",
+    path: "/api/sessions/{anna}/revoke",
+    headers: OWN,
+    method: "POST",
+    status: 200,
+  },
+  {
+    what: "another site asks with the owner's cookie",
+    as: "owner",
+    path: "/api/summary",
+    headers: ABROAD,
+    status: 403,
+  },
+  {
+    what: "the partner asks with the owner's cookie",
+    as: "owner",
+    path: "/api/sessions/revoke",
+    headers: { origin: PARTNER },
+    json: { all: true },
+    status: 403,
+  },
+  { what: "the owner signs out", as: "owner", path: SIGN_OUT, method: "POST", status: 204 },
+  { what: "nobody signs out by form", path: SIGN_OUT, form: {}, status: 303 },
+  { what: "a report for nobody", path: "/api/summary", status: 401 },
+  {
+    what: "a heartbeat of whom the owner ended",
+    as: "anna",
+    path: HEARTBEAT,
+    method: "POST",
+    status: 401,
+  },
 ];
 
 /** Who knows the API's own address. @type {Step[]} */
@@ -560,8 +618,10 @@ const METHODS = [
   { path: REFRESH, allow: ["GET"] },
   { path: LOGOUT, allow: ["POST"] },
   { path: "/logout", allow: ["GET"] },
-  { path: "/api/sessions/revoke", allow: ["POST"] },
-].flatMap(({ path, allow }) => [
+  { path: "/api/sessions/revoke", allow: ["POST"], isOwners: true },
+  { path: LOGIN, allow: ["POST"], isOwners: true },
+  { path: SIGN_OUT, allow: ["POST"], isOwners: true },
+].flatMap(({ path, allow, isOwners = false }) => [
   ...["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     .filter((method) => !allow.includes(method))
     .map((method) => ({ what: `${method} ${path}`, path, method, status: 405 })),
@@ -570,7 +630,7 @@ const METHODS = [
     path,
     method: "OPTIONS",
     headers: { origin: PARTNER, "access-control-request-method": "POST" },
-    status: 204,
+    status: isOwners ? 405 : 204,
   },
   {
     what: `another origin asks before ${path}`,
