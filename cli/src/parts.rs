@@ -113,3 +113,81 @@ fn asks_for_a_part(request: &Request) -> bool {
 fn next(headers: &http::HeaderMap) -> Option<String> {
     headers.get(NEXT)?.to_str().ok().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use shared::settings::Variables;
+
+    use super::*;
+
+    /// Three parts, of which the last one may not be had.
+    async fn parts(_: App, request: web::Request, _: Timestamp) -> web::Response {
+        let query = request.uri().query().unwrap_or_default();
+        let (body, next) = match query.rsplit_once("cursor=").map(|(_, cursor)| cursor) {
+            None => ("names\r\n", Some("one")),
+            Some("one") => ("", Some("two")),
+            Some("two") if query.contains("email=") => {
+                return web::unreadable(std::time::Duration::from_secs(5));
+            }
+            Some(_) => ("row\r\n", None),
+        };
+        let mut part = web::csv("file.csv", body.into());
+        for name in [LINK, NEXT] {
+            if let Some(next) = next {
+                part.headers_mut().insert(name, next.parse().unwrap());
+            }
+        }
+        part
+    }
+
+    fn app(folder: &std::path::Path) -> App {
+        let database = folder.join("sessions.db");
+        let settings = [
+            (
+                "SESSION_KEYS",
+                "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            ),
+            ("SITE_AUDIENCE", "localhost"),
+            ("DATABASE_PATH", database.to_str().unwrap()),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        App::start(&settings.into_iter().collect::<Variables>()).unwrap()
+    }
+
+    async fn asked(query: &str) -> Response {
+        let folder = tempfile::tempdir().unwrap();
+        let request = http::Request::get(format!("/api/sessions.csv{query}"))
+            .body(Body::empty())
+            .unwrap();
+        answer(app(folder.path()), request, parts).await
+    }
+
+    #[tokio::test]
+    async fn parts_are_one_answer_that_names_no_next_one() {
+        for query in ["", "?state=ended"] {
+            let answer = asked(query).await;
+            assert!(!answer.headers().contains_key(LINK) && !answer.headers().contains_key(NEXT));
+            let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            assert_eq!(body, "names\r\nrow\r\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_cannot_be_had_breaks_the_answer_off() {
+        let answer = asked("?email=ann@example.com").await;
+        assert_eq!(answer.status(), StatusCode::OK, "the first part was there");
+        assert!(to_bytes(answer.into_body(), usize::MAX).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_a_part_gets_that() {
+        for (query, body) in [("?part=first", "names\r\n"), ("?cursor=two", "row\r\n")] {
+            let answer = asked(query).await;
+            let is_first = query.contains("part");
+            assert_eq!(answer.headers().contains_key(NEXT), is_first);
+            let whole = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            assert_eq!(whole, body);
+        }
+    }
+}

@@ -122,6 +122,11 @@ impl Filter {
             reason: given.reason.map(reason).transpose()?,
             zone,
         };
+        // The day before `from` ends where `from` begins.
+        let is_day_before = given.to.is_some_and(is_date) && filter.to == filter.from;
+        if is_day_before && filter.from.is_some() {
+            return Err(after_to());
+        }
         filter.check(now)?;
         Ok(filter)
     }
@@ -129,7 +134,7 @@ impl Filter {
     fn check(&self, now: Timestamp) -> Result<(), BadParameter> {
         if let Some(from) = self.from {
             if self.to.is_some_and(|to| to < from) {
-                return Err(BadParameter::new("from", "must not be after `to`"));
+                return Err(after_to());
             }
             if self.to.unwrap_or(now).since(from) > MAX_YEARS * YEAR_SECONDS {
                 let problem =
@@ -252,6 +257,10 @@ impl<'a> Given<'a> {
     }
 }
 
+fn after_to() -> BadParameter {
+    BadParameter::new("from", "must not be after `to`")
+}
+
 fn who(email: Option<&str>, domain: Option<&str>) -> Result<Option<Who>, BadParameter> {
     match (email, domain) {
         (None, None) => Ok(None),
@@ -317,10 +326,12 @@ fn moment(
     zone: &TimeZone,
     edge: Edge,
 ) -> Result<Timestamp, BadParameter> {
-    let moment = if text.contains(['T', 't', ':']) {
-        text.parse().ok()
+    let moment = if is_date(text) {
+        let date = text.parse().ok();
+        date.and_then(|date| edge_of(date, zone, edge))
     } else {
-        date(text).and_then(|date| edge_of(date, zone, edge))
+        // What has no offset is no moment.
+        text.parse().ok()
     };
     moment.ok_or_else(|| {
         BadParameter::new(
@@ -331,13 +342,12 @@ fn moment(
 }
 
 /// `2026-11-01` and no other spelling.
-fn date(text: &str) -> Option<Date> {
-    let has_shape = text.len() == 10
+fn is_date(text: &str) -> bool {
+    text.len() == 10
         && text.bytes().enumerate().all(|(index, byte)| match index {
             4 | 7 => byte == b'-',
             _ => byte.is_ascii_digit(),
-        });
-    has_shape.then(|| text.parse().ok()).flatten()
+        })
 }
 
 /// The day begins when the zone's clocks first show it: at 1:00 where midnight is skipped.

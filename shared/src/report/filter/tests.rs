@@ -179,6 +179,7 @@ fn what_cannot_be_followed_is_named() {
             "from",
         ),
         (&[("from", "1900-01-01"), ("to", "2026-11-01")], "from"),
+        (&[("from", "2026-11-02"), ("to", "2026-11-01")], "from"),
         (&[("from", "1900-01-01")], "from"),
         (&[("state", "vanished")], "state"),
         (&[("state", "OPEN")], "state"),
