@@ -53,7 +53,12 @@ export function figures(figures) {
 
 /** A bar beside a figure, which says the same: it is drawn for eyes alone. @param {number} value @param {number} most */
 export function bar(value, most) {
-  return h("span", { class: "bar", "aria-hidden": "true", "--share": most > 0 ? value / most : 0 });
+  const share = most > 0 ? value / most : 0;
+  return h("span", {
+    class: share > 0 ? "bar" : "bar none",
+    "aria-hidden": "true",
+    "--share": share,
+  });
 }
 
 /**
@@ -142,7 +147,7 @@ export function behind(inner, label = "Show as a table") {
  * @param {{ shown: number, total: number, noun: string, next: boolean, more: () => Promise<void> }} list
  */
 export function pager({ shown, total, noun, next, more }) {
-  const told = next ? `${number(shown)} of ${count(total, noun)}` : `All ${count(total, noun)}`;
+  const told = next ? `${number(shown)} of ${count(total, noun)}` : `${count(total, noun)} in all`;
   const button = h("button", { type: "button", class: "button", "data-key": "more" }, "Show more");
   button.addEventListener("click", async () => {
     // Not `disabled`, which would send the keyboard away.

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { asVisitor, hide, launch, quit } from "../harness/browser.mjs";
 import { send } from "../harness/http.mjs";
 import { ADMIN_TOKEN } from "../harness/owner.mjs";
@@ -46,6 +47,21 @@ async function desk(owner) {
     if (!/Failed to load resource/.test(told.text())) complaints.push(told.text());
   });
   return { page, complaints };
+}
+
+/** Asks again until something is there: figures are those of up to five seconds ago. @param {Page} page @param {string} text */
+async function shows(page, text) {
+  await page.waitForSelector("#app:not([hidden])");
+  await until(
+    text,
+    async () => {
+      if ((await words(page)).includes(text)) return true;
+      await page.click("#refresh");
+      await sleep(500);
+      return false;
+    },
+    10_000,
+  );
 }
 
 for (const [where, start] of /** @type {const} */ ([
@@ -136,7 +152,7 @@ for (const [where, start] of /** @type {const} */ ([
           await page.bringToFront();
           // By itself, within two of its rounds.
           await page.waitForFunction(
-            (who) => document.querySelector(".live")?.textContent?.includes(who),
+            (who) => document.querySelector("ul.live")?.textContent?.includes(who),
             { timeout: 25_000 },
             email,
           );
@@ -179,7 +195,7 @@ for (const [where, start] of /** @type {const} */ ([
           await enter(target, visitor, email);
           const { page, complaints } = await desk(owner);
           await page.goto(`${target.url}/admin/?view=visits#token=${ADMIN_TOKEN}`);
-          await sees(page, email);
+          await shows(page, email);
           await page.type("#who", "nobody.example");
           await page.keyboard.press("Enter");
           await sees(page, "No visits match these filters");
@@ -218,7 +234,8 @@ for (const [where, start] of /** @type {const} */ ([
       test(`${name} come as one CSV file, each once`, (t) =>
         asVisitor(browser, t, (owner) =>
           asVisitor(browser, t, async (visitor) => {
-            await enter(target, visitor, someone());
+            const email = someone();
+            await enter(target, visitor, email);
             const folder = await mkdtemp(join(tmpdir(), "lastseen-csv-"));
             t.after(() => rm(folder, { recursive: true, force: true }));
             const { page, complaints } = await desk(owner);
@@ -230,7 +247,7 @@ for (const [where, start] of /** @type {const} */ ([
             });
             await page.goto(`${target.url}/admin/?view=${view}&range=all#token=${ADMIN_TOKEN}`);
             await page.waitForSelector(".panel table");
-            // The list is read at intervals, so the newest visit may take a moment.
+            await shows(page, email);
             const rows = await target.rows();
             await page.$$eval("button", (/** @type {any[]} */ all) =>
               all.find((one) => one.textContent === "Export CSV")?.click(),

@@ -171,7 +171,9 @@ export class Overview {
         {
           label: "Visitors",
           value: number(people),
-          notes: [people > 0 ? `${Number((total / people).toFixed(1))} visits each` : null],
+          notes: [
+            people > 0 ? `${count(Number((total / people).toFixed(1)), "visit")} each` : null,
+          ],
         },
         {
           label: "Active time",
@@ -320,7 +322,7 @@ export class Overview {
       this.#slots.visitors,
       table({
         caption: "The visitors with the most active time",
-        class: "top",
+        class: "leaders",
         columns: [
           {
             label: "Visitor",
@@ -360,7 +362,7 @@ export class Overview {
       this.#slots.pages,
       table({
         caption: "The pages with the most time",
-        class: "top",
+        class: "leaders",
         columns: [
           { label: "Page", cell: ({ path }) => pathName(path) },
           {
