@@ -201,7 +201,7 @@ fn middle(mut figures: Vec<i64>) -> Value {
     match figures.len() {
         0 => Value::Null,
         count if count % 2 == 1 => json!(figures[count / 2]),
-        count => json!((figures[count / 2 - 1] + figures[count / 2]) / 2),
+        count => json!(i64::midpoint(figures[count / 2 - 1], figures[count / 2])),
     }
 }
 

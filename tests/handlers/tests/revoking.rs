@@ -178,6 +178,7 @@ async fn an_unclear_wish_of_the_owner_ends_nothing() {
         ),
         ("/api/sessions/4711/revoke", "", 404, "not-found"),
         ("/api/sessions//revoke", "", 404, "not-found"),
+        ("/api/sessions/1", "", 405, "method-not-allowed"),
         ("/api/sessions/1/2", "", 404, "not-found"),
     ] {
         let answer = site.owner(TOKEN, path, body, at(5)).await;
