@@ -18,6 +18,7 @@ import { environment, freePort, Running, root, until } from "../tests/harness/pr
 import { event } from "../tests/lambda/runtime.mjs";
 import { Connection, cpuMs, memoryMb, wire } from "./measure.mjs";
 import { add, table, write } from "./report.mjs";
+import { reports } from "./reports.mjs";
 
 const COLD_STARTS = 101;
 const ROUNDS = 1000;
@@ -54,6 +55,7 @@ await coldStarts(NOCODB, nocodb);
 await coldStarts("a store that answers at once", withoutUrl);
 await heartbeatsOnNocodb();
 await heartbeatsOnSqlite();
+await reports(home, startServe);
 sizes();
 console.log(`\n${table()}\n`);
 if (profile === "release") write();

@@ -13,6 +13,9 @@ const ROUTES = [
   { path: `${REFRESH}?redirect=${PAGE}`, allow: "GET" },
   { path: LOGOUT, allow: "POST" },
   { path: "/logout", allow: "GET" },
+  ...["sessions", "sessions.csv", "sessions/1", "visitors", "visitors.csv", "summary"].map(
+    (report) => ({ path: `/api/${report}`, allow: "GET" }),
+  ),
   { path: "/api/sessions/revoke", allow: "POST" },
   { path: "/api/sessions/1/revoke", allow: "POST" },
   { path: "/api/admin/login", allow: "POST" },

@@ -8,10 +8,10 @@ import { claimsOf, newKey, PARTNER, sign } from "./target.mjs";
 /** @typedef {import("./tally.mjs").Tally} Tally */
 
 const ALL = "/api/sessions/revoke";
-/** What tells of visitors. */
+/** Everything that tells who visited. */
 const REPORTS = [
   "/api/sessions",
-  "/api/sessions/1",
+  "/api/sessions/ROW",
   "/api/sessions.csv",
   "/api/visitors",
   "/api/visitors.csv",
@@ -232,7 +232,7 @@ export function owner(tally, target) {
     async ({ path, headers }) => {
       const { name, value } = await signIn(target().url);
       const isReport = REPORTS.includes(path);
-      const answer = await send(target().url, path, {
+      const answer = await send(target().url, path.replace("ROW", "1"), {
         ...(isReport ? {} : { json: { token: ADMIN_TOKEN, all: true } }),
         headers: { ...headers, cookie: `${name}=${value}` },
       });
@@ -250,6 +250,27 @@ export function owner(tally, target) {
         const granted = Object.keys(headers).filter((name) => /^access-control-/.test(name));
         assert.deepEqual(granted, []);
       }
+    },
+  );
+
+  tally.holdsAtOnce(
+    "nobody but the owner reads who visited",
+    CLAIMS.filter(({ body }) => !body).flatMap((claim) =>
+      REPORTS.map((report) => ({ report, ...claim })),
+    ),
+    async ({ report, headers = {}, query = "" }) => {
+      const { email, row, token } = await target().visitor();
+      const filled = Object.entries(headers).map(([name, value]) => [
+        name,
+        value.replace("VISITOR", token),
+      ]);
+      const path = report.replace("ROW", row);
+      const answer = await send(target().url, path + query, {
+        headers: { cookie: `lastseen=${token}`, ...Object.fromEntries(filled) },
+        withinMs: 120_000,
+      });
+      assert.equal(answer.status, 401, `status ${answer.status}`);
+      assert.ok(!answer.text.includes(ADMIN_TOKEN) && !answer.text.includes(email));
     },
   );
 

@@ -594,6 +594,26 @@ const ENDINGS = [
   },
 ];
 
+/** @type {Step[]} */
+const REPORTS = [
+  { what: "visits, for anybody", path: "/api/sessions", status: 401 },
+  ...["sessions", "visitors", "summary", "sessions.csv", "visitors.csv"].flatMap((report) => [
+    {
+      what: `${report} of a time before there were any`,
+      path: `/api/${report}?to=2001-01-01&tz=Europe/Berlin`,
+      headers: OWNER,
+      status: 200,
+    },
+    {
+      what: `${report} of a day that is none`,
+      path: `/api/${report}?from=2001-02-29`,
+      headers: OWNER,
+      status: 400,
+    },
+  ]),
+  { what: "a visit that is none", path: "/api/sessions/999999", headers: OWNER, status: 404 },
+];
+
 /** Who knows the API's own address. @type {Step[]} */
 const AROUND = [
   ...["POST", "GET", "OPTIONS", "PUT"].map((method) => ({ method, path: HEARTBEAT })),
@@ -657,6 +677,7 @@ export const STEPS = [
   ...VISIT,
   ...LEAVING,
   ...ENDINGS,
+  ...REPORTS,
   ...AROUND,
   ...METHODS,
   ...NO_ROUTES,
