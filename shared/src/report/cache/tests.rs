@@ -324,7 +324,13 @@ async fn visits_that_come_and_go_while_it_is_read_hide_and_double_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_reads_for_some_seconds_and_the_next_one_goes_on() {
-    let table = Table::with(12_500, 600);
+    let table = Table::with(4_200, 1_800);
+    // Three in every second that has any, so that pages end within one.
+    for id in 0..4_200 {
+        let start = NOW.minus((4_199 - id) * 1_800);
+        table.add(10_000 + id, start);
+        table.add(20_000 + id, start);
+    }
     let cache = Cache::default();
     let pause = Duration::from_millis(800);
     let mut rows = 0;
@@ -341,7 +347,7 @@ async fn a_request_reads_for_some_seconds_and_the_next_one_goes_on() {
         if data.complete {
             break;
         }
-        assert_eq!(data.stored, Some(12_500));
+        assert_eq!(data.stored, Some(12_600));
         let since = data.complete_since.unwrap().0;
         for row in table
             .of(Starts::All)
@@ -353,6 +359,10 @@ async fn a_request_reads_for_some_seconds_and_the_next_one_goes_on() {
                 "nothing is missing since then"
             );
         }
+        assert!(
+            view.rows().all(|row| row.start() >= since),
+            "and nothing below it is shown in part"
+        );
         let newer = Filter {
             from: Some(since),
             ..Filter::default()
