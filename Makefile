@@ -46,7 +46,8 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tests: the gate at the edge" $(NODE_TEST) tests/edge/*.test.mjs
 	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/serve.test.mjs
 	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
-	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
+	$(step) "tests: the owner's dashboard beside a visitor, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/dashboard-live.test.mjs
+	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs %/dashboard-live.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
 	$(step) "build: the functions as shipped, for arm64" tools/functions arm64
 	$(step) "build: the functions for x86_64, without optimising" tools/functions x86_64 quickly

@@ -121,7 +121,7 @@ export class DashboardMock {
     for await (const chunk of request) body += chunk;
     const call = { method: request.method ?? "", path: pathname, query: searchParams, body };
     this.calls.push(call);
-    const answer = this.respond?.(call) ?? this.#answer(call);
+    const answer = this.respond?.(call) ?? this.answer(call);
     if (answer.delayMs) await sleep(answer.delayMs);
     if (answer.drop) {
       response.destroy();
@@ -136,8 +136,8 @@ export class DashboardMock {
     response.end(answer.json === undefined ? answer.text : JSON.stringify(answer.json));
   }
 
-  /** @param {Call} call @returns {Answer} */
-  #answer({ method, path, query, body }) {
+  /** What it answers by itself. @param {Call} call @returns {Answer} */
+  answer({ method, path, query, body }) {
     const now = Date.now();
     if (path === "/api/admin/login") {
       if (JSON.parse(body).token !== TOKEN) return problem(401, "wrong-token");

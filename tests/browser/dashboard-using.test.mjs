@@ -533,6 +533,7 @@ suite("asking", () => {
     await page.goto(`${mock.url}/admin/?from=2026-10-25&to=2026-10-25&tz=Europe/Berlin`);
     await sees(page, "Visits over time");
     await page.click(".behind summary");
+    await page.waitForSelector("table.small tbody tr");
     const names = await page.$$eval("table.small tbody th", (all) =>
       all.map((one) => one.textContent),
     );
@@ -544,6 +545,77 @@ suite("asking", () => {
     ]);
     await picture(page, "clocks-go-back");
   });
+});
+
+test("the chart says what is under the pointer, and draws what it is asked to", async (t) => {
+  const { mock, page } = await DashboardMock.open(browser, t, (mock) => {
+    const today = new Date().toISOString().slice(0, 10);
+    mock.visits = [
+      visit({ id: "1", start: `${today}T00:00:01Z`, durationSeconds: 100, activeSeconds: 65 }),
+      visit({ id: "2", start: `${today}T00:00:00Z`, durationSeconds: 100, activeSeconds: 60 }),
+    ];
+  });
+  await page.goto(`${mock.url}/admin/?range=7&tz=UTC`);
+  const plot = await page.waitForSelector(".u-over");
+  const point = async () => {
+    await plot?.scrollIntoView();
+    const box = await plot?.boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + box.width / 2, box.y + 20);
+    await page.mouse.move(box.x + box.width - 10, box.y + 20);
+    return text(page, ".tip strong");
+  };
+  assert.equal(await point(), "2 visits");
+  for (const [label, told] of [
+    ["Visitors", "1 visitor"],
+    ["Active time", "2 min 05 s active"],
+  ]) {
+    await page.$$eval(
+      ".panel .segments button",
+      (/** @type {any[]} */ all, name) => all.find((one) => one.textContent === name)?.click(),
+      label,
+    );
+    await page.waitForFunction(
+      (name) =>
+        document.querySelector(".panel .segments [aria-pressed=true]")?.textContent === name,
+      {},
+      label,
+    );
+    const box = await (await page.waitForSelector(".u-over"))?.boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + box.width / 2, box.y + 20);
+    await page.mouse.move(box.x + box.width - 10, box.y + 20);
+    assert.equal(await text(page, ".tip strong"), told);
+  }
+  assert.match(
+    await page.$eval(".chart", (chart) => chart.getAttribute("aria-label") ?? ""),
+    /^Bars for 7 days\. The highest: 2 min 05 s active, /,
+  );
+});
+
+test("a hundred years of months are drawn as a line, and their table is made when it is opened", async (t) => {
+  const { mock, page } = await DashboardMock.open(browser, t);
+  const items = Array.from({ length: 1200 }, (_, month) => ({
+    start: `${1927 + Math.floor(month / 12)}-${String((month % 12) + 1).padStart(2, "0")}-01T00:00:00Z`,
+    label: "",
+    sessions: month % 7,
+    visitors: month % 5,
+    durationSeconds: month,
+    activeSeconds: month,
+  }));
+  mock.respond = (call) => {
+    if (call.path !== "/api/summary") return undefined;
+    const answer = mock.answer(call);
+    const json = /** @type {any} */ (answer.json);
+    return { json: { ...json, periods: { unit: "month", timeZone: "UTC", items } } };
+  };
+  await page.goto(`${mock.url}/admin/?range=all&tz=UTC`);
+  await page.waitForSelector(".u-over");
+  await picture(page, "a-hundred-years");
+  assert.equal(await page.$$eval("table.small tbody tr", (all) => all.length), 0);
+  await page.click(".behind summary");
+  await page.waitForSelector("table.small tbody tr");
+  assert.equal(await page.$$eval("table.small tbody tr", (all) => all.length), 1200);
 });
 
 suite("revoking", () => {

@@ -62,9 +62,12 @@ export class Overview {
     pages: h("div"),
   };
 
+  #behind = behind(this.#slots.periods);
+
   /** @param {App} app */
   constructor(app) {
     this.#app = app;
+    this.#behind.addEventListener("toggle", () => this.#periodsTable());
     this.element.append(skeleton("tiles", "list", "plot", "list"));
   }
 
@@ -133,12 +136,7 @@ export class Overview {
       h(
         "div",
         { class: "columns" },
-        panel(
-          "Visits over time",
-          { actions: [segments] },
-          this.#chart.element,
-          behind(slots.periods),
-        ),
+        panel("Visits over time", { actions: [segments] }, this.#chart.element, this.#behind),
         panel("How visits ended", { note: ENDED }, slots.reasons),
       ),
       h(
@@ -244,9 +242,25 @@ export class Overview {
 
   /** @param {Summary} told */
   #periods({ periods }) {
-    const { items, unit, timeZone } = periods;
+    const { items, unit } = periods;
     const metric = this.#metric;
     this.#chart.show(periods, metric);
+    const most = items.reduce(
+      (best, item) => (item[metric] > (best?.[metric] ?? 0) ? item : best),
+      items[0],
+    );
+    const label = most
+      ? `Bars for ${count(items.length, unit)}. The highest: ${told(metric, most[metric])}, ${nameOf(items, items.indexOf(most), unit)}. All figures are in the table below.`
+      : "No period";
+    this.#chart.element.setAttribute("role", "img");
+    this.#chart.element.setAttribute("aria-label", label);
+    this.#periodsTable();
+  }
+
+  /** Up to 1,200 rows, every ten seconds: only where somebody looks at them. */
+  #periodsTable() {
+    if (!this.#summary || !this.#behind.open) return;
+    const { items, unit, timeZone } = this.#summary.periods;
     const rows = items.map((item, index) => ({ item, name: nameOf(items, index, unit) })).reverse();
     replace(
       this.#slots.periods,
@@ -266,15 +280,6 @@ export class Overview {
         rows,
       }),
     );
-    const most = items.reduce(
-      (best, item) => (item[metric] > (best?.[metric] ?? 0) ? item : best),
-      items[0],
-    );
-    const label = most
-      ? `Bars for ${count(items.length, unit)}. The highest: ${told(metric, most[metric])}, ${nameOf(items, items.indexOf(most), unit)}. All figures are in the table below.`
-      : "No period";
-    this.#chart.element.setAttribute("role", "img");
-    this.#chart.element.setAttribute("aria-label", label);
   }
 
   /** @param {Summary} told */
