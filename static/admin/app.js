@@ -8,8 +8,9 @@ import { byId, h } from "./dom.js";
 import { exported, save } from "./export.js";
 import { FilterBar } from "./filter-bar.js";
 import { cleared, link, read, toQuery, write } from "./filters.js";
-import { count, size } from "./format.js";
+import { count, printable, size } from "./format.js";
 import { age, Freshness } from "./freshness.js";
+import { empty } from "./parts.js";
 import { Poll } from "./poll.js";
 import { SignIn, takeError, takeToken } from "./sign-in.js";
 import { Overview } from "./views/overview.js";
@@ -172,7 +173,7 @@ export class App {
       if (isMove) scrollTo(0, 0);
     }
     if (isMove) this.#main.focus({ preventScroll: true });
-    document.title = `${this.#view?.title} · lastseen`;
+    document.title = `${printable(this.#view?.title ?? "")} · lastseen`;
     this.refresh();
   }
 
@@ -263,7 +264,8 @@ export class App {
     this.#frame.hidden = false;
     if (error instanceof ApiError && error.status === 400) {
       if (this.#bar.complain(error.parameter, error.message)) {
-        this.#place.classList.add("stale");
+        if (this.#shown) this.#place.classList.add("stale");
+        else this.#view?.element.replaceChildren(this.#nothing());
         return;
       }
     }
@@ -274,6 +276,15 @@ export class App {
     // What the server calls wrong stays wrong.
     const isPassing = !(error instanceof ApiError) || error.status >= 500 || error.status === 429;
     if (isPassing) this.#poll.in(Math.max(wait, asked));
+  }
+
+  /** What stands where a bookmark asks for what there cannot be. */
+  #nothing() {
+    return empty(
+      "Nothing to show",
+      h("p", {}, "One of the filters above is not right: it says what is wrong."),
+      h("p", {}, h("a", { class: "button", href: this.clearedLink() }, "Clear the filters")),
+    );
   }
 
   /** Says what is wrong, and leaves the old figures, greyed. @param {unknown} error */
@@ -353,7 +364,7 @@ export class App {
   /** Says something once, to eyes and to screen readers. @param {string} text */
   say(text) {
     clearTimeout(this.#saying);
-    this.#said.textContent = text;
+    this.#said.textContent = printable(text);
     this.#saying = setTimeout(() => {
       this.#said.textContent = "";
     }, SAID_MS);

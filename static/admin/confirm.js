@@ -1,5 +1,6 @@
 /** Asks before something that cannot be taken back. */
 import { byId } from "./dom.js";
+import { printable } from "./format.js";
 
 /**
  * @param {{ title: string, text: string, yes: string }} question
@@ -8,7 +9,7 @@ import { byId } from "./dom.js";
 export function confirmed({ title, text, yes }) {
   const dialog = byId("confirm", HTMLDialogElement);
   byId("confirm-title", HTMLElement).textContent = title;
-  byId("confirm-text", HTMLElement).textContent = text;
+  byId("confirm-text", HTMLElement).textContent = printable(text);
   byId("confirm-yes", HTMLElement).textContent = yes;
   dialog.returnValue = "";
   dialog.showModal();

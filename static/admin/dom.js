@@ -1,4 +1,5 @@
 /** Making elements. Whatever a visitor wrote only ever becomes text. */
+import { printable } from "./format.js";
 
 /**
  * @typedef {Node | string | null | undefined | false} Child
@@ -35,16 +36,22 @@ function furnish(element, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === "function") element.addEventListener(name, value);
     else if (name.startsWith("--")) element.style.setProperty(name, String(value));
-    else element.setAttribute(name, value === true ? "" : String(value));
+    else element.setAttribute(name, value === true ? "" : attribute(name, String(value)));
   }
   element.append(...present(children));
 }
 
-/** @param {Child[]} children @returns {(Node | string)[]} */
+/** Names that are read out are text as well; addresses and keys stay what they are. @param {string} name @param {string} value */
+function attribute(name, value) {
+  return name === "aria-label" ? printable(value) : value;
+}
+
+/** What is there, and of text what is safe to show. @param {Child[]} children @returns {(Node | string)[]} */
 function present(children) {
-  return /** @type {(Node | string)[]} */ (
-    children.filter((child) => child !== null && child !== undefined && child !== false)
-  );
+  return children.flatMap((child) => {
+    if (child === null || child === undefined || child === false) return [];
+    return [typeof child === "string" ? printable(child) : child];
+  });
 }
 
 /**

@@ -1,5 +1,15 @@
 /** Figures and moments as people read them. The words are those of `lastseen sessions`. */
 
+/**
+ * What visitors wrote, without what could turn the line around and make one address look like
+ * another: the rule of `lastseen sessions`.
+ *
+ * @param {string} text
+ */
+export function printable(text) {
+  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
+}
+
 const NUMBER = new Intl.NumberFormat("en-GB");
 
 /**

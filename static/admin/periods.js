@@ -50,7 +50,7 @@ export function marks(items, unit, room) {
   const STEPS = {
     hour: [1, 2, 3, 6, 12, 24, 48],
     day: [1, 2, 7, 14, 28, 56],
-    month: [1, 2, 3, 6, 12, 24, 60, 120],
+    month: [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200],
   };
   const steps = STEPS[unit];
   const least = items.length / Math.max(1, room);

@@ -80,6 +80,8 @@ test("what visitors wrote is text, and nothing else", async (t) => {
   for (const view of ["", "?view=visitors", "?view=pages", "?view=visits"]) {
     await page.goto(`${mock.url}/admin/${view}`);
     await page.waitForSelector(".panel");
+    // What turns a line around makes exe.jpg of gpj.exe.
+    assert.doesNotMatch(await page.$eval("#view", (one) => one.textContent ?? ""), /\u202e/, view);
     assert.equal(await page.$$eval("#view img, #view script", (found) => found.length), 0, view);
     const links = await page.$$eval("#view a", (all) => all.map((one) => one.getAttribute("href")));
     for (const link of links) assert.match(link ?? "", /^\?/, "links stay on this page");
@@ -91,7 +93,7 @@ test("what visitors wrote is text, and nothing else", async (t) => {
   );
   await sees(page, "Timeline");
   assert.equal(
-    await page.$eval("h1", (title) => title.textContent),
+    await page.$eval("#view h1", (title) => title.textContent),
     `"><script>alert(1)</script>@x.example`,
   );
   assert.equal(alerts, 0);
