@@ -223,6 +223,13 @@ for (const [where, start] of /** @type {const} */ ([
             await page.goto(`${target.url}/admin/?view=visitors&sort=${sort}`);
             await page.waitForSelector(".panel table [aria-sort]");
           }
+          await page.goto(`${target.url}/admin/?view=visits&email=${email}`);
+          await page.waitForSelector("tbody button");
+          await page.click("tbody button");
+          await page.click("#confirm-yes");
+          await sees(page, `The visit of ${email} is revoked.`);
+          const row = (await target.rows()).find((one) => one.emailOfAccessor === email);
+          assert.equal(row?.endReason, "revoked");
           assert.deepEqual(complaints, []);
         }),
       ));

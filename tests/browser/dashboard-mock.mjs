@@ -21,7 +21,7 @@ import { POLICY } from "./mock-server.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
 /** @typedef {import("../../static/admin/api.js").Session} Session */
-/** @typedef {{ status?: number, headers?: Record<string, string>, json?: unknown, text?: string, delayMs?: number, drop?: boolean }} Answer */
+/** @typedef {{ status?: number, headers?: Record<string, string>, json?: unknown, text?: string, delayMs?: number, drop?: boolean, cut?: boolean }} Answer */
 /** @typedef {{ method: string, path: string, query: URLSearchParams, body: string }} Call */
 
 const root = new URL("../../static/", import.meta.url);
@@ -128,6 +128,12 @@ export class DashboardMock {
       return;
     }
     const status = answer.status ?? 200;
+    if (answer.cut) {
+      // Half of what was announced, and then the line is dead.
+      response.writeHead(status, { "Content-Length": "1000", ...answer.headers });
+      response.write("x".repeat(500), () => setTimeout(() => response.destroy(), 50));
+      return;
+    }
     const type =
       answer.json === undefined
         ? {}
