@@ -239,7 +239,7 @@ suite("looking now", () => {
 
   test("keeps the old figures when the store does not answer, asks less and less, and recovers", async (t) => {
     const { mock, page } = await DashboardMock.open(browser, t);
-    await speedUp(page, 20);
+    await speedUp(page, 10);
     await page.goto(`${mock.url}/admin/`);
     await sees(page, "bo@fabrikam.example");
     /** @type {number[]} */
@@ -254,13 +254,15 @@ suite("looking now", () => {
     );
     assert.match(await words(page), /bo@fabrikam\.example/);
     assert.equal(await page.$eval("#view", (view) => view.className), "stale");
-    await until("three tries", async () => times.length >= 4, 15_000);
+    await until("three tries", async () => times.length >= 4, 30_000);
     const [first = 0, second = 0, third = 0, fourth = 0] = times;
     assert.ok(third - second > 1.5 * (second - first) - 200, `${times}`);
     assert.ok(fourth - third > 1.5 * (third - second) - 200, `${times}`);
     mock.respond = undefined;
     await page.click("#trouble button");
-    await page.waitForFunction(() => document.getElementById("trouble")?.hidden, { timeout: 5000 });
+    await page.waitForFunction(() => document.getElementById("trouble")?.hidden, {
+      timeout: 20_000,
+    });
     assert.equal(await page.$eval("#view", (view) => view.className), "");
   });
 
@@ -452,7 +454,8 @@ suite("asking", () => {
         await new Promise((next) => setTimeout(next, 20));
       return performance.now() - begin;
     });
-    assert.ok(took < 3000, `${took} ms`);
+    // Generous, for the machine may be busy with other tests.
+    assert.ok(took < 5000, `${took} ms`);
     await page.goto(`${mock.url}/admin/`);
     await sees(page, "Visits over time");
   });
