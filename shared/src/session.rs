@@ -160,6 +160,14 @@ impl Session {
         self.last_seen.since(self.start)
     }
 
+    /// When it is over by itself, as far as its row knows: the idle timeout after it was last seen,
+    /// or at the end of the session lifetime.
+    #[must_use]
+    pub fn deadline(&self, limits: &Limits) -> Timestamp {
+        let idle = self.last_seen.plus(limits.idle_timeout);
+        idle.min(self.start.plus(limits.lifetime))
+    }
+
     /// Folds a heartbeat into this row: the largest cumulative figures and the newest last seen
     /// win, so that a lost, repeated or late one changes nothing that is known already. An ended
     /// session is not stretched past the moment it was ended: that is `ended_at`, or, where an

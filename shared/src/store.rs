@@ -125,6 +125,20 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`], also for a row that is no visit, and for what can be no id.
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError>;
 
+    /// One page of the sessions that began at or after `since` and have a moment in one of these
+    /// spans, in the order they began; unlike in every other listing, rows of
+    /// [`end_everything`](Self::end_everything) are among them. Where the table lacks the column of
+    /// a span, nothing is in it. Pages count from 0.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn within(
+        &self,
+        since: Timestamp,
+        spans: &[Span],
+        number: u32,
+    ) -> Result<SessionPage, StoreError>;
+
     /// One page of sessions. Pages count from 0, and are counted off anew with every call: rows that
     /// come or go meanwhile shift what follows them.
     ///
@@ -191,6 +205,31 @@ pub enum Order {
     NewestFirst,
 }
 
+/// A moment that a column of every session's holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// See [`Session::start`].
+    Start,
+    /// See [`Session::last_seen`].
+    LastSeen,
+    /// See [`Session::ended_at`].
+    EndedAt,
+    /// When everything was ended: the start of a row of [`columns::EVERYONE`], which has no other
+    /// moment.
+    EverythingEnded,
+}
+
+/// From one second on, and up to another, without that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// What lies in it.
+    pub moment: Moment,
+    /// Its first second.
+    pub from: Timestamp,
+    /// The first second after it.
+    pub to: Timestamp,
+}
+
 /// What ending a session found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -201,7 +240,7 @@ pub struct Ended {
 }
 
 /// One page of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionPage {
     /// In the order that was asked for.
     pub sessions: Vec<Session>,

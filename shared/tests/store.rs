@@ -1007,6 +1007,95 @@ mod whole_sessions {
     }
 }
 
+mod spans {
+    use super::*;
+    use shared::store::{Moment, Span};
+
+    fn span(moment: Moment, from: u64, to: u64) -> Span {
+        Span {
+            moment,
+            from: at(from),
+            to: at(to),
+        }
+    }
+
+    async fn add(visit: &Visit, address: &str, start: u64, last_seen: u64, ended_at: Option<u64>) {
+        let session = Session {
+            id: RecordId::new(""),
+            email: address.to_owned(),
+            start: at(start),
+            last_seen: at(last_seen),
+            end_reason: ended_at.map(|_| EndReason::Logout),
+            ended_at: ended_at.map(at),
+            active_seconds: None,
+            current_page: None,
+            pages: Pages::new(),
+        };
+        visit.store.import(&[session]).await.unwrap();
+    }
+
+    async fn found(visit: &Visit, since: u64, spans: &[Span]) -> Vec<String> {
+        let page = visit.store.within(at(since), spans, 0).await.unwrap();
+        let local = |email: &str| email.split('@').next().unwrap_or_default().to_owned();
+        page.sessions.iter().map(|one| local(&one.email)).collect()
+    }
+
+    pub(crate) async fn sessions_are_found_by_their_moments_to_the_second(visit: Visit) {
+        add(&visit, "a@example.com", 10, 20, Some(30)).await;
+        add(&visit, "b@example.com", 11, 40, Some(50)).await;
+        add(&visit, "c@example.com", 60, 60, None).await;
+        visit.store.end_everything(at(40)).await.unwrap();
+        let (start, seen, ended) = (Moment::Start, Moment::LastSeen, Moment::EndedAt);
+        let everything = Moment::EverythingEnded;
+        for (since, spans, expected) in [
+            (0, &[span(start, 10, 11)][..], "a"),
+            (0, &[span(start, 10, 12)], "a b"),
+            (0, &[span(start, 9, 10)], ""),
+            (0, &[span(start, 0, 100)], "ann a b c"),
+            (11, &[span(start, 0, 100)], "b c"),
+            (0, &[span(seen, 20, 21)], "a"),
+            (0, &[span(seen, 21, 40)], ""),
+            (0, &[span(ended, 30, 51)], "a b"),
+            (0, &[span(ended, 31, 50)], ""),
+            (0, &[span(everything, 40, 41)], "everyone"),
+            (0, &[span(everything, 41, 99)], ""),
+            (
+                0,
+                &[
+                    span(ended, 30, 31),
+                    span(seen, 60, 61),
+                    span(start, 11, 12),
+                    span(everything, 0, 41),
+                ],
+                "a b everyone c",
+            ),
+            (0, &[], ""),
+        ] {
+            let found = found(&visit, since, spans).await.join(" ");
+            assert_eq!(found, expected, "{since} {spans:?}");
+        }
+    }
+
+    pub(crate) async fn many_come_page_by_page(visit: Visit) {
+        for second in 1..u64::from(PAGE_SIZE) + 5 {
+            add(&visit, "a@example.com", second, second, None).await;
+        }
+        let all = [
+            span(Moment::Start, 1, 1_000),
+            span(Moment::LastSeen, 1, 1_000),
+        ];
+        let first = visit.store.within(START, &all, 0).await.unwrap();
+        let second = visit.store.within(START, &all, 1).await.unwrap();
+        assert_eq!(
+            (first.sessions.len(), first.has_more),
+            (PAGE_SIZE.into(), true)
+        );
+        assert_eq!((second.sessions.len(), second.has_more), (4, false));
+        let both = first.sessions.iter().chain(&second.sessions);
+        assert!(both.map(|one| one.start).is_sorted());
+    }
+}
+
 /// Each behaviour becomes one test for each store.
 macro_rules! for_both_stores {
     ($module:ident: $sqlite:ident, $nocodb:ident: $($behaviour:ident),* $(,)?) => {
@@ -1068,6 +1157,30 @@ for_both_stores![
     they_are_found_by_how_their_address_ends,
     the_row_that_ends_everything_is_not_counted,
 ];
+
+for_both_stores![
+    spans: spans_on_sqlite, spans_on_nocodb:
+    sessions_are_found_by_their_moments_to_the_second,
+    many_come_page_by_page,
+];
+
+#[tokio::test]
+async fn a_table_without_the_moment_of_endings_is_searched_by_the_others() {
+    use shared::store::{Moment, Span};
+    let visit = Visit::begin(nocodb_with(&columns::ALL[..3]).await).await;
+    let span = |moment| Span {
+        moment,
+        from: START,
+        to: at(1),
+    };
+    for (spans, expected) in [
+        (&[span(Moment::EndedAt), span(Moment::Start)][..], 1),
+        (&[span(Moment::EndedAt)], 0),
+    ] {
+        let page = visit.store.within(START, spans, 0).await.unwrap();
+        assert_eq!(page.sessions.len(), expected, "{spans:?}");
+    }
+}
 
 #[tokio::test]
 async fn a_table_with_the_three_needed_columns_records_visits() {

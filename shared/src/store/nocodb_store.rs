@@ -11,7 +11,9 @@ use super::columns::{
     ACTIVE_SECONDS, CONSENT, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES,
     START,
 };
-use super::{Ended, Listing, Order, PAGE_SIZE, SessionPage, Starts, Store, StoreError};
+use super::{
+    Ended, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts, Store, StoreError,
+};
 use crate::email::Email;
 use crate::nocodb::{Client, Config, Connections, Error, Filter, Query, Record, Table};
 use crate::session::{EndReason, Figures, Heartbeat, Pages, RecordId, Session};
@@ -148,13 +150,21 @@ impl NocoDbStore {
         Ok(rows)
     }
 
+    /// One page of visits.
     async fn page(&self, query: &Query) -> Result<SessionPage, StoreError> {
+        let mut page = self.rows(query).await?;
+        page.sessions.retain(|session| session.email != EVERYONE);
+        Ok(page)
+    }
+
+    /// The same, with the rows that end everything.
+    async fn rows(&self, query: &Query) -> Result<SessionPage, Error> {
         let page = self.table.list(query).await?;
         Ok(SessionPage {
             sessions: page
                 .records
                 .iter()
-                .filter(|record| is_visit(record))
+                .filter(|record| has_time(record))
                 .map(session)
                 .collect(),
             has_more: page.has_more,
@@ -406,10 +416,43 @@ impl Store for NocoDbStore {
         let id = id.as_str().parse().map_err(|_| StoreError::NotFound)?;
         let (record, not_before) = tokio::join!(self.table.get(&id), self.read_not_before());
         let record = record?;
-        if !is_visit(&record) {
+        if !has_time(&record) || is_everyone(&record) {
             return Err(StoreError::NotFound);
         }
         Ok(session(&record).closed_by(not_before).0)
+    }
+
+    async fn within(
+        &self,
+        since: Timestamp,
+        spans: &[Span],
+        number: u32,
+    ) -> Result<SessionPage, StoreError> {
+        let began = |filter: Filter| Filter::at_or_after(START, since.to_jiff()).and(filter);
+        let Some(any) = spans.iter().map(condition).reduce(Filter::or) else {
+            return Ok(SessionPage::default());
+        };
+        let rows = async |filter| {
+            let query = Query::new().filter(began(filter)).ascending(START);
+            let page = number.saturating_add(1);
+            self.rows(&query.page_size(PAGE_SIZE.into()).page(page))
+                .await
+        };
+        let found = rows(any).await;
+        let is_no_column = |error: &Error| matches!(error, Error::Refused { code, .. } if code == "INVALID_FILTER");
+        match found {
+            // Of the columns with moments, only this one may be missing; the code is the one for any
+            // filter that cannot be read (measured on 0.265.1).
+            Err(error) if is_no_column(&error) => {
+                let mut others = spans.iter().filter(|span| span.moment != Moment::EndedAt);
+                let first = others.next().map(condition);
+                match first.map(|first| others.map(condition).fold(first, Filter::or)) {
+                    Some(any) => Ok(rows(any).await?),
+                    None => Ok(SessionPage::default()),
+                }
+            }
+            found => Ok(found?),
+        }
     }
 
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
@@ -440,7 +483,7 @@ impl Store for NocoDbStore {
     }
 
     async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
-        // What `is_visit` says of a row.
+        // What a listing shows.
         let visits = Filter::neq(EMAIL, EVERYONE)
             .and(Filter::not_blank(START).or(Filter::not_blank(LAST_SEEN)));
         let filter = both(Some(visits), began(starts));
@@ -527,16 +570,28 @@ fn ending_cells(reason: EndReason, now: Timestamp) -> Map<String, Value> {
     .collect()
 }
 
-/// A row without any time is one that an owner added by hand and left empty: nobody's visit. Nor is
-/// the row that ends everything.
-fn is_visit(record: &Record) -> bool {
-    let has = |column: &str| {
+/// A row without any time is one that an owner added by hand and left empty: nobody's visit.
+fn has_time(record: &Record) -> bool {
+    [START, LAST_SEEN].into_iter().any(|column| {
         record
             .fields
             .get(column)
             .is_some_and(|cell| !cell.is_null())
+    })
+}
+
+/// Whether a row has the span's moment in it.
+fn condition(span: &Span) -> Filter {
+    let within = |column: &str| {
+        Filter::at_or_after(column, span.from.to_jiff())
+            .and(Filter::before(column, span.to.to_jiff()))
     };
-    (has(START) || has(LAST_SEEN)) && !is_everyone(record)
+    match span.moment {
+        Moment::Start => within(START).and(Filter::neq(EMAIL, EVERYONE)),
+        Moment::LastSeen => within(LAST_SEEN).and(Filter::neq(EMAIL, EVERYONE)),
+        Moment::EndedAt => within(ENDED_AT).and(Filter::neq(EMAIL, EVERYONE)),
+        Moment::EverythingEnded => within(START).and(Filter::eq(EMAIL, EVERYONE)),
+    }
 }
 
 fn is_everyone(record: &Record) -> bool {

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{
-    Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params,
+    Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior, named_params,
 };
 
 use super::columns::EVERYONE;
-use super::{Ended, Listing, Order, PAGE_SIZE, SessionPage, Starts, Store, StoreError};
+use super::{
+    Ended, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts, Store, StoreError,
+};
 use crate::email::Email;
 use crate::session::{EndReason, Heartbeat, Pages, RecordId, Session};
 use crate::timestamp::Timestamp;
@@ -272,6 +274,32 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn within(
+        &self,
+        since: Timestamp,
+        spans: &[Span],
+        number: u32,
+    ) -> Result<SessionPage, StoreError> {
+        let any = if spans.is_empty() {
+            "FALSE".to_owned()
+        } else {
+            let each: Vec<String> = spans.iter().map(condition).collect();
+            each.join(" OR ")
+        };
+        let offset = i64::from(number) * i64::from(PAGE_SIZE);
+        self.reading(move |db| {
+            // What is put together here is numbers and words of ours.
+            let select = format!(
+                "SELECT * FROM emailAccess WHERE sessionStartTime >= :since AND ({any})
+                ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset"
+            );
+            let values = named_params! { ":since": since.to_string(), ":limit": PAGE_SIZE + 1, ":offset": offset };
+            let mut select = db.prepare(&select)?;
+            page_of(&mut select, values, PAGE_SIZE)
+        })
+        .await
+    }
+
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
         let listing = listing.clone();
         self.reading(move |db| {
@@ -335,6 +363,20 @@ fn range(starts: Starts) -> (String, String) {
     (text(from, FIRST), text(before, LAST))
 }
 
+/// Whether a row has the span's moment in it.
+fn condition(span: &Span) -> String {
+    let (column, of_everyone) = match span.moment {
+        Moment::Start => ("sessionStartTime", "<>"),
+        Moment::LastSeen => ("sessionEndTime", "<>"),
+        Moment::EndedAt => ("endedAt", "<>"),
+        Moment::EverythingEnded => ("sessionStartTime", "="),
+    };
+    let Span { from, to, .. } = span;
+    format!(
+        "({column} >= '{from}' AND {column} < '{to}' AND emailOfAccessor {of_everyone} '{EVERYONE}')"
+    )
+}
+
 /// The ids that a query selects.
 fn ids(
     db: &Transaction<'_>,
@@ -356,7 +398,14 @@ fn page(
     values: &[(&str, &dyn rusqlite::ToSql)],
     size: u16,
 ) -> Result<SessionPage, StoreError> {
-    let mut select = db.prepare_cached(select)?;
+    page_of(&mut *db.prepare_cached(select)?, values, size)
+}
+
+fn page_of(
+    select: &mut Statement<'_>,
+    values: &[(&str, &dyn rusqlite::ToSql)],
+    size: u16,
+) -> Result<SessionPage, StoreError> {
     let sessions = select.query_map(values, session)?;
     let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
     let has_more = sessions.len() > usize::from(size);

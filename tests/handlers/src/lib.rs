@@ -24,7 +24,7 @@ use shared::mail::{Mail, MailError, Mailer};
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
-use shared::store::{Ended, Listing, SessionPage, Starts, Store, StoreError};
+use shared::store::{Ended, Listing, SessionPage, Span, Starts, Store, StoreError};
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::Response;
@@ -121,6 +121,14 @@ impl Store for Switchable {
     }
     async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
         self.reach()?.get(id).await
+    }
+    async fn within(
+        &self,
+        since: Timestamp,
+        spans: &[Span],
+        number: u32,
+    ) -> Result<SessionPage, StoreError> {
+        self.reach()?.within(since, spans, number).await
     }
     async fn list(&self, listing: &Listing, page: u32) -> Result<SessionPage, StoreError> {
         self.reach()?.list(listing, page).await

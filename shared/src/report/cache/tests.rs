@@ -149,7 +149,16 @@ impl Store for Table {
     async fn delete(&self, _: &[RecordId]) -> Result<(), StoreError> {
         unimplemented!()
     }
+    async fn import(&self, _: &[Session]) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
+        unimplemented!()
+    }
     async fn get(&self, _: &RecordId) -> Result<Session, StoreError> {
+        unimplemented!()
+    }
+    async fn within(&self, _: Timestamp, _: &[crate::store::Span], _: u32) -> Result<SessionPage, StoreError> {
         unimplemented!()
     }
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
