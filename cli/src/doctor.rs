@@ -15,6 +15,7 @@ mod keys;
 mod live;
 mod mail;
 mod nocodb;
+mod notify;
 mod settings;
 mod site;
 mod sqlite;
@@ -54,6 +55,7 @@ async fn check_here(variables: &Variables, report: &mut Report) {
     let mail = mail::check(variables).await;
     drop(progress);
     report.add(mail);
+    report.add(notify::check(variables));
     report.add(site::check(variables));
 }
 

@@ -14,12 +14,12 @@ mod connections;
 mod defaults;
 mod demo;
 mod doctor;
-mod duration;
 mod files;
 mod filters;
 mod grid;
 mod keys;
 mod listing;
+mod notify;
 mod parts;
 mod serve;
 mod sessions;
@@ -57,6 +57,8 @@ enum Command {
     Sessions(sessions::Arguments),
     /// Show the visitors, with how often each came, how long they looked and when last
     Visitors(visitors::Arguments),
+    /// Try whether messages about visits arrive at NOTIFY_URL
+    Notify(notify::Arguments),
     /// List the files of the site in STATIC_DIR, with the headers that each is served with, as JSON
     Files,
     /// Make the keys that sign sessions
@@ -74,6 +76,7 @@ async fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&variables, &arguments).await,
         Command::Sessions(arguments) => sessions::run(&variables, &arguments).await,
         Command::Visitors(arguments) => visitors::run(&variables, &arguments).await,
+        Command::Notify(arguments) => notify::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
         Command::Keys(command) => keys::run(&variables, &command),
     };

@@ -16,6 +16,7 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
+use notify::{Receiver, Watch};
 use shared::app::App;
 use shared::body::MAX_BODY_BYTES;
 use shared::settings::{Settings, StoreSettings, Variables};
@@ -64,6 +65,10 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
         tokio::spawn(delete_old(app.clone(), days));
     }
     tell_the_owner(&app.settings, local, &owners_token, &variables);
+    if let Some(settings) = app.settings.notify.clone() {
+        tracing::info!("visits are told to {}", settings.url.host());
+        tokio::spawn(tell(app.clone(), Receiver::new(settings)?));
+    }
     tracing::info!("listening on http://{local}");
     connections::serve(listener, router(app, site), asked_to_stop(signal::stop()?)).await;
     tracing::info!("stopped");
@@ -129,6 +134,19 @@ fn tell_the_owner(settings: &Settings, local: SocketAddr, from: &TokenFrom, vari
             "the owner signs in at {page}#token={token} (shown this once; the token is kept in {})",
             file.display()
         ),
+    }
+}
+
+/// Tells the owner of visits, from the table: what the scheduled function does on AWS. No request
+/// waits for it.
+async fn tell(app: App, receiver: Receiver) {
+    let settings = &app.settings;
+    let mut watch = Watch::new(&settings.store, Timestamp::now());
+    let (pace, limits) = (settings.store.pace(), &settings.limits);
+    loop {
+        let (store, now) = (app.store.as_ref(), Timestamp::now());
+        let pause = watch.step(store, pace, &receiver, limits, now).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use jiff::tz::TimeZone;
+use shared::duration::human;
 use shared::report::answers::VisitorItem;
 use shared::report::csv::Csv;
 use shared::report::row::{Row, Texts};
@@ -12,7 +13,6 @@ use shared::settings::Variables;
 use shared::timestamp::Timestamp;
 
 use crate::CommandResult;
-use crate::duration::human;
 use crate::filters::{Filters, Question};
 use crate::grid::drawn;
 use crate::listing::{Form, Output, show};

@@ -60,8 +60,9 @@ where
     until_taken_away(lambda_runtime::run(tamed).await)
 }
 
-/// Runs a task whenever its schedule says, with secrets read anew each time: it is rare. An error is
-/// what the runtime counts as a failed invocation.
+/// Runs a task whenever its schedule says, with secrets read anew each time: it is rare. The moment
+/// is the one that it was scheduled for, and stays when the event comes again; of an event without
+/// one, now. An error is what the runtime counts as a failed invocation.
 pub async fn run_scheduled<Task, Done>(task: Task) -> ExitCode
 where
     Task: Fn(Variables, Timestamp) -> Done + Send + Sync,
@@ -69,9 +70,11 @@ where
 {
     start_log();
     let task = &task;
-    let scheduled = service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
+    let scheduled = service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
         let variables = ssm::resolve(&Variables::from_env()).await?;
-        let done = task(variables, Timestamp::now()).await;
+        let moment = event.payload["time"].as_str();
+        let moment = moment.and_then(|time| time.parse().ok());
+        let done = task(variables, moment.unwrap_or_else(Timestamp::now)).await;
         if let Err(error) = &done {
             tracing::error!(error = error.to_string(), "the scheduled task failed");
         }

@@ -14,6 +14,7 @@ pub mod causes;
 pub mod client;
 pub mod codes;
 pub mod cookies;
+pub mod duration;
 pub mod email;
 pub mod ending;
 pub mod flood;
@@ -28,6 +29,7 @@ pub mod owner;
 pub mod redirect;
 #[cfg(feature = "reports")]
 pub mod report;
+pub mod retry_after;
 pub mod session;
 pub mod settings;
 pub mod site_path;

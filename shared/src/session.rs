@@ -57,6 +57,16 @@ pub struct Limits {
     pub lifetime: u64,
 }
 
+impl Limits {
+    /// When a session is over by itself, as far as its row knows: the idle timeout after its visitor
+    /// was last seen, or at the end of the session lifetime.
+    #[must_use]
+    pub fn deadline(&self, start: Timestamp, last_seen: Timestamp) -> Timestamp {
+        let idle = last_seen.plus(self.idle_timeout);
+        idle.min(start.plus(self.lifetime))
+    }
+}
+
 /// Why a session ended. The first one written stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -160,12 +170,10 @@ impl Session {
         self.last_seen.since(self.start)
     }
 
-    /// When it is over by itself, as far as its row knows: the idle timeout after it was last seen,
-    /// or at the end of the session lifetime.
+    /// See [`Limits::deadline`].
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Timestamp {
-        let idle = self.last_seen.plus(limits.idle_timeout);
-        idle.min(self.start.plus(limits.lifetime))
+        limits.deadline(self.start, self.last_seen)
     }
 
     /// Folds a heartbeat into this row: the largest cumulative figures and the newest last seen

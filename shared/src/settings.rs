@@ -8,22 +8,22 @@ use crate::session::{EndReason, Limits};
 use crate::site_path::ProtectedPaths;
 use crate::token::Keys;
 
+mod address;
 mod codes;
+mod notify;
 mod secret;
 mod store;
 mod variables;
 mod web;
 
 pub use codes::{CodeSettings, SmtpUrl};
+pub use notify::{NotifyKey, NotifySettings, NotifyUrl};
 pub use secret::Secret;
 pub use store::{NocoDbSettings, Pace, StoreSettings};
 pub use variables::Variables;
 
 /// Browsers keep no cookie for longer (RFC 6265bis 5.5: 400 days), so no session can live longer.
 const MAX_LIFETIME_SECONDS: u64 = 399 * 86_400;
-/// Settings of the design that this version does not act on. To ignore one would be worse than to
-/// refuse it.
-const NOT_YET: [&str; 1] = ["NOTIFY_URL"];
 /// What an owner can ask for without saying that they mean it: an hour of idleness and a day in all
 /// (NIST SP 800-63B-4 2.2.3 and 5.2; OWASP ASVS 5.0 7.1.1).
 const USUAL: Limits = Limits {
@@ -39,13 +39,15 @@ const MAX_CONSENT_VERSION_LENGTH: usize = 64;
 
 /// Secrets that may be kept in SSM, as the variable that names the parameter and the one it stands
 /// for. On AWS they are resolved before settings are read.
-pub(crate) const SECRETS: [(&str, &str); 6] = [
+pub(crate) const SECRETS: [(&str, &str); 8] = [
     ("SESSION_KEYS_PARAMETER", "SESSION_KEYS"),
     ("NOCODB_API_TOKEN_PARAMETER", "NOCODB_API_TOKEN"),
     ("ACCESS_PASSCODE_PARAMETER", "ACCESS_PASSCODE"),
     ("ADMIN_TOKEN_PARAMETER", "ADMIN_TOKEN"),
     ("SMTP_URL_PARAMETER", "SMTP_URL"),
     ("EDGE_SECRET_PARAMETER", "EDGE_SECRET"),
+    ("NOTIFY_URL_PARAMETER", "NOTIFY_URL"),
+    ("NOTIFY_SECRET_PARAMETER", "NOTIFY_SECRET"),
 ];
 
 /// A setting is missing, wrong, or contradicts another.
@@ -130,6 +132,8 @@ pub struct Settings {
     pub codes: Option<CodeSettings>,
     /// `FLOOD_LIMITS`: false only where something in front counts requests.
     pub flood_limits: bool,
+    /// `NOTIFY_URL` and what belongs to it; `None` where nobody is told of visits.
+    pub notify: Option<NotifySettings>,
     /// `TRUSTED_HOPS`: how many proxies in front append to `X-Forwarded-For`.
     pub trusted_hops: usize,
 }
@@ -140,12 +144,6 @@ impl Settings {
     /// # Errors
     /// The first [`SettingError`].
     pub fn read(variables: &Variables) -> Result<Self, SettingError> {
-        if let Some(name) = NOT_YET
-            .into_iter()
-            .find(|name| variables.get(name).is_some())
-        {
-            return Err(wrong(name, "this version cannot do that yet; unset it"));
-        }
         if let Some((name, _)) = SECRETS.into_iter().find(|(parameter, plain)| {
             variables.get(parameter).is_some() && variables.get(plain).is_none()
         }) {
@@ -203,6 +201,7 @@ impl Settings {
             allowed_origins,
             codes,
             flood_limits,
+            notify: NotifySettings::read(variables)?,
             trusted_hops: variables.parse("TRUSTED_HOPS", 1, "a number of proxies")?,
         })
     }

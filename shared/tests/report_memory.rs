@@ -113,6 +113,20 @@ impl Store for Endless {
     async fn delete(&self, _: &[RecordId]) -> Result<(), StoreError> {
         unimplemented!()
     }
+    async fn import(&self, _: &[Session]) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
+        unimplemented!()
+    }
+    async fn within(
+        &self,
+        _: Timestamp,
+        _: &[shared::store::Span],
+        _: u32,
+    ) -> Result<SessionPage, StoreError> {
+        unimplemented!()
+    }
     async fn get(&self, _: &RecordId) -> Result<Session, StoreError> {
         unimplemented!()
     }

@@ -959,7 +959,12 @@ mod whole_sessions {
         sessions.push(bare("bob@demo.example", at(12)));
         visit.store.import(&sessions).await.unwrap();
         visit.store.import(&[]).await.unwrap();
-        let mut listed = visit.store.list(None, 0).await.unwrap().sessions;
+        let mut listed = visit
+            .store
+            .list(&Listing::of(None), 0)
+            .await
+            .unwrap()
+            .sessions;
         assert_eq!(listed.remove(0), visit.row().await);
         let ids: std::collections::BTreeSet<_> = listed.iter().map(|one| one.id.clone()).collect();
         assert_eq!((ids.len(), listed.len()), (12, 12));

@@ -56,8 +56,8 @@ async function hold(t, module, table, zone) {
 }
 
 test("durations read as lastseen sessions writes them", async (t) => {
-  // The very cases of cli/src/duration.rs: two languages, one way to say it.
-  const source = await readFile(new URL("../../cli/src/duration.rs", import.meta.url), "utf8");
+  // The very cases of shared/src/duration.rs: two languages, one way to say it.
+  const source = await readFile(new URL("../../shared/src/duration.rs", import.meta.url), "utf8");
   const cases = [...source.matchAll(/\(([\d_]+), "([^"]+)"\)/g)].map(
     ([, seconds = "", text = ""]) => [Number(seconds.replaceAll("_", "")), text],
   );

@@ -6,7 +6,7 @@ use shared::settings::{SettingError, Settings, StoreSettings, Variables};
 use shared::token::Keys;
 
 use super::finding::Finding;
-use crate::duration::human;
+use shared::duration::human;
 
 pub(super) fn check(variables: &Variables) -> Vec<Finding> {
     let (settings, errors) = read(variables);
@@ -57,7 +57,7 @@ fn stand_in(name: &str, variables: &Variables) -> &'static str {
     match name {
         "MAIL_FROM" if wants_codes => "gate@example.com",
         "SITE_AUDIENCE" => "localhost",
-        "NOCODB_URL" => "http://localhost",
+        "NOCODB_URL" | "NOTIFY_URL" => "http://localhost",
         "NOCODB_BASE_ID" | "NOCODB_TABLE_ID" | "NOCODB_API_TOKEN" => "unknown",
         "IDLE_TIMEOUT_SECONDS" => "1",
         // Empty counts as unset, and unset has a default.
@@ -137,6 +137,8 @@ fn parameters(variables: &Variables) -> Vec<Finding> {
         "ADMIN_TOKEN",
         "SMTP_URL",
         "EDGE_SECRET",
+        "NOTIFY_URL",
+        "NOTIFY_SECRET",
     ]
     .iter()
     .copied()

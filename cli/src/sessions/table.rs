@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
+use shared::duration::human;
 use shared::report::State;
 use shared::session::Session;
 use shared::timestamp::Timestamp;
 
-use crate::duration::human;
 use crate::filters::Question;
 use crate::grid::drawn;
 use crate::listing::Output;

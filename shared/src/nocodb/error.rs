@@ -3,8 +3,10 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use jiff::{Timestamp, fmt::rfc2822};
+use jiff::Timestamp;
 use serde::Deserialize;
+
+use crate::retry_after::wait;
 
 /// What went wrong, by meaning.
 ///
@@ -280,17 +282,6 @@ fn is_code(code: &str) -> bool {
         && code
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-/// `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3), which `jiff` reads as the mail date
-/// it once was.
-fn wait(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 fn wish(retry_after: Option<Duration>) -> String {

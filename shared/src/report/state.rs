@@ -28,7 +28,7 @@ impl State {
     pub fn of(visit: &impl Visit, limits: &Limits, now: Timestamp) -> Self {
         if visit.end_reason().is_some() {
             Self::Ended
-        } else if now < deadline(visit, limits) {
+        } else if now < limits.deadline(visit.start(), visit.last_seen()) {
             Self::Open
         } else {
             Self::Vanished
@@ -40,13 +40,6 @@ impl State {
     pub const fn is_closed(self) -> bool {
         !matches!(self, Self::Open)
     }
-}
-
-/// When an open visit is over unless it is heard of: the idle deadline by its last seen, or the
-/// session lifetime.
-fn deadline(visit: &impl Visit, limits: &Limits) -> Timestamp {
-    let idle = visit.last_seen().plus(limits.idle_timeout);
-    idle.min(visit.start().plus(limits.lifetime))
 }
 
 /// Whether somebody is in front of it at `now`: it is open, and was seen within

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
-use super::{SettingError, Variables, wrong};
+use super::{SettingError, Variables, address, wrong};
 use crate::store::PAGE_SIZE;
 
 /// Where sessions live.
@@ -97,21 +97,8 @@ impl NocoDbSettings {
             "NOCODB_URL",
             "it is the address of your NocoDB, such as https://app.nocodb.com",
         )?;
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let url = url.ok_or_else(|| {
-            wrong(
-                "NOCODB_URL",
-                "is not an address that starts with https:// (or http://)",
-            )
-        })?;
-        if url.scheme() == "http" && !is_nearby(&url) {
-            return Err(wrong(
-                "NOCODB_URL",
-                "must start with https://: over http, the token and the visitors' addresses could be read on the way",
-            ));
-        }
+        let read = "the token and the visitors' addresses";
+        let url = address::address("NOCODB_URL", text, read)?;
         let because = "NOCODB_URL is set";
         let id = |name: &'static str, id: &str| {
             let fits = id
@@ -145,23 +132,5 @@ impl NocoDbSettings {
                 .transpose()?,
             token: variables.require("NOCODB_API_TOKEN", because)?.into(),
         })
-    }
-}
-
-/// On this machine or in its own network, where plain http stays among neighbours.
-fn is_nearby(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
-        // A name without a dot is one that only a local resolver knows, such as a container's.
-        Some(Host::Domain(name)) => {
-            !name.contains('.')
-                || [".localhost", ".local", ".internal"]
-                    .iter()
-                    .any(|top| name.ends_with(top))
-        }
-        None => false,
     }
 }

@@ -158,7 +158,12 @@ impl Store for Table {
     async fn get(&self, _: &RecordId) -> Result<Session, StoreError> {
         unimplemented!()
     }
-    async fn within(&self, _: Timestamp, _: &[crate::store::Span], _: u32) -> Result<SessionPage, StoreError> {
+    async fn within(
+        &self,
+        _: Timestamp,
+        _: &[crate::store::Span],
+        _: u32,
+    ) -> Result<SessionPage, StoreError> {
         unimplemented!()
     }
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {

@@ -2,7 +2,8 @@
 
 /// `35 s`, `47 min`, `1 h 02 min`, `1 h 02 min 05 s`: exact, so that a total is the sum of what
 /// stands above it.
-pub(crate) fn human(seconds: u64) -> String {
+#[must_use]
+pub fn human(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes, seconds) {
         (0, 0, seconds) => format!("{seconds} s"),
