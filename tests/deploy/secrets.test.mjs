@@ -82,6 +82,27 @@ test("what the parameters ask for is asked for, and what they do not need is not
   });
 });
 
+test("where visits are told, the address is asked for, and a secret is made where it signs", async () => {
+  for (const [wish, made] of /** @type {const} */ ([
+    ["unsigned", false],
+    ["signed", true],
+  ])) {
+    await aws.forgetSecrets();
+    aws.configure({ ...nocodb(), Notify: wish });
+    const refused = await aws.run([SCRIPT, "secrets"], { env: withToken() });
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /NOTIFY_URL/);
+    const url = "https://hooks.example.com/services/x";
+    const env = aws.env({ NOCODB_API_TOKEN: token(), NOTIFY_URL: url });
+    const ran = await aws.run([SCRIPT, "secrets"], { env });
+    assert.equal(ran.code, 0, ran.err);
+    const { "notify-url": stored, "notify-secret": secret } = await aws.secrets();
+    assert.equal(stored, url);
+    if (made) assert.match(secret ?? "", /^whsec_[A-Za-z0-9+/]{43}=$/);
+    else assert.equal(secret, undefined);
+  }
+});
+
 test("without a terminal a missing token stops it, in one line that names it", async () => {
   const { code, err } = await aws.deploy("secrets");
   assert.equal(code, 1);

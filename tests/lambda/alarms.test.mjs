@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { root } from "../harness/process.mjs";
 import { event, Sandbox } from "./runtime.mjs";
-import { stack } from "./stack.mjs";
+import { SCHEDULED, stack } from "./stack.mjs";
 
 /** @param {string} path */
 const read = (path) => readFileSync(join(root, path), "utf8");
@@ -42,7 +42,7 @@ suite("alarms", () => {
     const watched = ids.filter((id) => JSON.stringify(Metrics).includes(`{"Ref":"${id}"}`));
     assert.deepEqual(
       watched,
-      ids.filter((id) => id !== "RetentionFunction"),
+      ids.filter((id) => !SCHEDULED.includes(id)),
     );
     for (const id of watched) {
       const { Timeout } = made.resources[id].Properties;

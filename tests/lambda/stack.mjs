@@ -11,6 +11,9 @@ import { environment, root } from "../harness/process.mjs";
 
 export const REGION = "us-east-1";
 
+/** The functions that a schedule starts, and nobody waits for. */
+export const SCHEDULED = ["RetentionFunction", "NotifyFunction"];
+
 /** @param {string} tool @param {string[]} args */
 function run(tool, args) {
   return execFileSync(join(root, "tools", tool), args, {

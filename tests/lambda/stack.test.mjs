@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { root } from "../harness/process.mjs";
-import { check, RENDERED, stack } from "./stack.mjs";
+import { check, RENDERED, SCHEDULED, stack } from "./stack.mjs";
 
 /** @param {string} path */
 const read = (path) => readFileSync(join(root, path), "utf8");
@@ -172,8 +172,9 @@ suite("the API behind the edge", () => {
     }
     for (const [id, { Properties }] of site.ofType("AWS::Lambda::Function")) {
       const { EDGE_SECRET_PARAMETER: parameter } = Properties.Environment.Variables;
-      const expected =
-        id === "RetentionFunction" ? "" : { "Fn::Sub": "/${AWS::StackName}/edge-secret" };
+      const expected = SCHEDULED.includes(id)
+        ? ""
+        : { "Fn::Sub": "/${AWS::StackName}/edge-secret" };
       assert.deepEqual(parameter, expected, id);
     }
   });
@@ -181,7 +182,7 @@ suite("the API behind the edge", () => {
   test("CloudFront waits for an answer as long as a function may take", () => {
     const [api] = distribution.Origins.filter((/** @type {any} */ { Id }) => Id === "api");
     for (const [id, { Properties }] of site.ofType("AWS::Lambda::Function")) {
-      if (id !== "RetentionFunction")
+      if (!SCHEDULED.includes(id))
         assert.ok(Properties.Timeout < api.CustomOriginConfig.OriginReadTimeout);
     }
   });

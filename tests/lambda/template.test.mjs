@@ -84,7 +84,7 @@ test("secrets are names of parameters and nothing else", () => {
     for (const [name, value] of Object.entries(variables(resource))) {
       assert.doesNotMatch(
         name,
-        /(TOKEN|KEYS|PASSCODE|SMTP_URL|SECRET)$/,
+        /(TOKEN|KEYS|PASSCODE|SMTP_URL|NOTIFY_URL|SECRET)$/,
         `${id}: ${name} would hold a secret`,
       );
       if (!name.endsWith("_PARAMETER") || value === "") continue;
@@ -151,6 +151,21 @@ test("old visits are deleted every day where the owner says after how long", () 
       read("functions/retention/src/lib.rs"),
     ) ?? [];
   assert.ok(Number(minutes) * 60 < Timeout, "it stops by itself in time");
+});
+
+test("visits are told every minute where the owner says so, by which minute it is", () => {
+  const { Events, Environment } = template.Resources.NotifyFunction.Properties;
+  const [event, ...more] = Object.values(Events);
+  assert.deepEqual(more, []);
+  assert.equal(event.Type, "Schedule");
+  // `rate(1 minute)` may begin at any second, and two events then name one minute.
+  assert.equal(event.Properties.Schedule, "cron(* * * * ? *)");
+  assert.deepEqual(event.Properties.State, { "Fn::If": ["Notifies", "ENABLED", "DISABLED"] });
+  const { NOTIFY_URL_PARAMETER: url, NOTIFY_SECRET_PARAMETER: secret } = Environment.Variables;
+  assert.deepEqual(url["Fn::If"][0], "Notifies");
+  assert.deepEqual(secret["Fn::If"][0], "NotifiesSigned");
+  const others = functions.filter(([id]) => id !== "NotifyFunction");
+  for (const [id, other] of others) assert.ok(!("NOTIFY_URL_PARAMETER" in variables(other)), id);
 });
 
 test("where codes are on, the gate's function alone may keep them and mail them, and nothing more", () => {
@@ -245,8 +260,6 @@ test("the stack offers the settings that this version acts on, and no others", (
   const source = ["settings.rs", ...parts.map((file) => `settings/${file}`)]
     .map((file) => read(`shared/src/${file}`))
     .join("\n");
-  const [, refused = ""] = /NOT_YET: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
-  assert.ok(refused, "the refused settings are listed in settings.rs");
   const elsewhere = [
     // On AWS every site has TLS, and every session is in NocoDB; how fresh is fresh the gate is told by `lastseen keys edge`.
     "COOKIE_SECURE",
@@ -256,8 +269,7 @@ test("the stack offers the settings that this version acts on, and no others", (
     "FRESH_SECONDS",
     // docs/keys.md counts on the default.
     "SECRETS_MAX_AGE_SECONDS",
-    ...refused.matchAll(/\w+/g),
-  ].map(String);
+  ];
   const names = [...source.matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)]
     .map(([, name = ""]) => name)
     .filter((name) => !name.endsWith("_PARAMETER"));
