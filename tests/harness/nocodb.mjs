@@ -105,6 +105,29 @@ export class NocoTable {
     await call("PATCH", this.#records, { id: Number(id), fields });
   }
 
+  /**
+   * As an owner who makes a webhook: after rows are added or changed, NocoDB posts a template's text.
+   *
+   * @param {"insert" | "update"} operation
+   * @param {string} url
+   * @param {{ body?: string, notBlank?: string }} [options] `notBlank`: a column, as the condition
+   */
+  async automation(operation, url, { body = "{{ json event }}", notBlank } = {}) {
+    const payload = { method: "POST", path: url, body, headers: [], parameters: [] };
+    const { id } = await call("POST", `/api/v2/meta/tables/${this.id}/hooks`, {
+      title: crypto.randomUUID(),
+      ...{ event: "after", operation: [operation], version: "v3", active: true },
+      condition: notBlank !== undefined,
+      notification: { type: "URL", payload },
+    });
+    if (!notBlank) return;
+    const { fields } = await call("GET", `/api/v3/meta/bases/${this.base}/tables/${this.id}`);
+    const column = fields.find((/** @type {any} */ { title }) => title === notBlank);
+    await call("POST", `/api/v2/meta/hooks/${id}/filters`, {
+      ...{ fk_column_id: column.id, comparison_op: "notblank", logical_op: "and" },
+    });
+  }
+
   /** As an owner who takes the whole table away. */
   async drop() {
     await call("DELETE", `/api/v3/meta/bases/${this.base}/tables/${this.id}`);

@@ -80,6 +80,8 @@ Object.assign(process.env, {
   NC_AUTH_JWT_SECRET: randomBytes(32).toString("hex"),
   NC_ADMIN_EMAIL: email,
   NC_ADMIN_PASSWORD: password,
+  // Its automations may call the tests' own servers.
+  NC_ALLOW_LOCAL_HOOKS: "true",
   NC_DISABLE_TELE: "true",
   NC_DISABLE_ERR_REPORTS: "true",
   NC_DISABLE_AUDIT: "true",
