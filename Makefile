@@ -26,6 +26,7 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tools: npm packages" tools/node-modules
 	$(step) "tools: cargo-lambda, SAM and moto" tools/lambda true
 	$(step) "tools: checkov" tools/checkov --version
+	$(step) "tools: schemathesis" tools/schemathesis --version
 	$(step) "tools: NocoDB" tools/nocodb
 	$(step) "tools: Astro" tests/astro/install >/dev/null
 	$(step) "tools: cargo-deny" tools/cargo-deny --version
@@ -90,6 +91,7 @@ fmt: ## formats Rust, JavaScript and CSS
 	$(step) "format: fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml
 	$(step) "format: JavaScript, CSS" $(BIOME) check --write .
 	$(step) "template: the edge's functions" tools/edge-functions
+	$(step) "the API's description" tools/openapi
 
 lint: ## what the tests check before they run anything
 	$(step) "tools: npm packages" tools/node-modules

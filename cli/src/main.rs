@@ -20,6 +20,7 @@ mod grid;
 mod keys;
 mod listing;
 mod notify;
+mod openapi;
 mod parts;
 mod serve;
 mod sessions;
@@ -64,6 +65,8 @@ enum Command {
     /// Make the keys that sign sessions
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Print the description of the HTTP API (OpenAPI, as docs/openapi.json), for programs
+    Openapi,
 }
 
 #[tokio::main]
@@ -79,6 +82,7 @@ async fn main() -> ExitCode {
         Command::Notify(arguments) => notify::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
         Command::Keys(command) => keys::run(&variables, &command),
+        Command::Openapi => openapi::run(),
     };
     match result {
         Ok(code) => code,

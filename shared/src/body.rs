@@ -78,6 +78,26 @@ impl Body {
     }
 }
 
+/// A value is there that is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected text")]
+pub struct NotText;
+
+impl Body {
+    /// A value as text, for what must not be taken for missing where it is something else. Null is
+    /// missing.
+    ///
+    /// # Errors
+    /// [`NotText`].
+    pub fn only_text(&self, name: &str) -> Result<Option<&str>, NotText> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(NotText),
+        }
+    }
+}
+
 fn json(bytes: &[u8]) -> Result<Map<String, Value>, BodyError> {
     serde_json::from_slice(bytes).map_err(|_| BodyError::Malformed("JSON: send one object"))
 }
@@ -122,6 +142,24 @@ mod tests {
             .body(bytes::Bytes::from(body.to_owned()))
             .unwrap();
         Body::read(&request).await
+    }
+
+    #[tokio::test]
+    async fn what_is_no_text_is_not_taken_for_missing() {
+        let body = r#"{"a":"x","b":null,"c":5,"d":["x"],"e":{},"f":false,"g":""}"#;
+        let body = read("application/json", body).await.unwrap();
+        for (name, expected) in [
+            ("a", Ok(Some("x"))),
+            ("b", Ok(None)),
+            ("c", Err(NotText)),
+            ("d", Err(NotText)),
+            ("e", Err(NotText)),
+            ("f", Err(NotText)),
+            ("g", Ok(Some(""))),
+            ("h", Ok(None)),
+        ] {
+            assert_eq!(body.only_text(name), expected, "{name}");
+        }
     }
 
     const MULTIPART: &str = "multipart/form-data; boundary=xx";

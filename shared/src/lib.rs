@@ -24,6 +24,8 @@ pub mod https;
 pub mod lambda;
 pub mod mail;
 pub mod nocodb;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod origin;
 pub mod owner;
 pub mod redirect;

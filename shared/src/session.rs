@@ -69,6 +69,7 @@ impl Limits {
 
 /// Why a session ended. The first one written stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum EndReason {
     /// The visitor logged out.

@@ -429,6 +429,13 @@ const LEAVING = [
     status: 400,
   },
   {
+    what: "a log-out for a reason that is no text",
+    as: "ben",
+    path: LOGOUT,
+    json: { reason: ["idle"] },
+    status: 400,
+  },
+  {
     what: "a log-out by another site",
     as: "ben",
     path: LOGOUT,

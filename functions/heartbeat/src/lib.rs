@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
@@ -18,6 +18,8 @@ use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::{self, Problem, Request, Response};
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod refresh;
 
 /// Answers one request; see the routes in `docs/api.md`.
@@ -143,11 +145,13 @@ async fn ended(app: &App, token: &Claims, now: Timestamp) -> Result<Option<EndRe
 /// `GET`: asks the store and extends nothing. A deadline that has passed is written down, as
 /// everywhere.
 async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
-    let no_session = |reason: &str| {
-        web::json(
-            StatusCode::OK,
-            &json!({ "hasSession": false, "reason": reason }),
-        )
+    let no_session = |reason: &'static str| {
+        let status = Status {
+            has_session: false,
+            idle_expires_in_seconds: None,
+            reason: Some(reason),
+        };
+        web::json(StatusCode::OK, &status)
     };
     let token = match presented(app, request) {
         Presented::Session(token) => token,
@@ -162,10 +166,14 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
         return no_session(reason.as_str());
     }
     match ended(app, &token, now).await {
-        Ok(None) => web::json(
-            StatusCode::OK,
-            &json!({ "hasSession": true, "idleExpiresInSeconds": token.idle_deadline.since(now) }),
-        ),
+        Ok(None) => {
+            let status = Status {
+                has_session: true,
+                idle_expires_in_seconds: Some(token.idle_deadline.since(now)),
+                reason: None,
+            };
+            web::json(StatusCode::OK, &status)
+        }
         Ok(Some(reason)) => no_session(reason.as_str()),
         Err(error) => web::unavailable(error.retry_after()),
     }
@@ -236,17 +244,50 @@ fn deadlines(token: &Claims, now: Timestamp) -> [(&'static str, u64); 2] {
     ]
 }
 
+/// A heartbeat was written down.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+struct Alive {
+    /// True.
+    success: bool,
+    /// The server's time.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    timestamp: String,
+    /// Until the session is idle.
+    idle_expires_in_seconds: u64,
+    /// Until it is over, whatever happens.
+    session_expires_in_seconds: u64,
+}
+
+/// Whether there is an open session.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    /// Whether there is.
+    has_session: bool,
+    /// Where there is: until it is idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    idle_expires_in_seconds: Option<u64>,
+    /// Where there is none: why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(schema_with = openapi::reason, required = false)
+    )]
+    reason: Option<&'static str>,
+}
+
 fn alive(token: &Claims, now: Timestamp) -> Response {
-    let [idle, end] = deadlines(token, now);
-    web::json(
-        StatusCode::OK,
-        &json!({
-            "success": true,
-            "timestamp": now.to_string(),
-            (idle.0): idle.1,
-            (end.0): end.1,
-        }),
-    )
+    let body = Alive {
+        success: true,
+        timestamp: now.to_string(),
+        idle_expires_in_seconds: token.idle_deadline.since(now),
+        session_expires_in_seconds: token.end_deadline.since(now),
+    };
+    web::json(StatusCode::OK, &body)
 }
 
 /// Renews the cookies, except for a page that is being left: browsers do take cookies from the

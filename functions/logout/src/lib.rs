@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 use shared::app::App;
 use shared::audit;
-use shared::body::Body;
+use shared::body::{Body, NotText};
 use shared::cookies::Presented;
 use shared::ending;
 use shared::gate::{self, Message};
@@ -15,6 +15,9 @@ use shared::store::StoreError;
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::{self, Problem, Request, Response};
+
+#[cfg(feature = "openapi")]
+pub mod openapi;
 
 /// For a link on another site, which must not log anybody out, and for prefetches, which nobody
 /// asked for.
@@ -55,7 +58,7 @@ async fn navigated(app: &App, request: &Request, now: Timestamp) -> Response {
     let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reason");
     // Somebody who follows a link wants to be out, whatever the link says.
     let reason =
-        reason(given.as_ref().map(|(_, value)| value.as_ref())).unwrap_or(EndReason::Logout);
+        reason(Ok(given.as_ref().map(|(_, value)| value.as_ref()))).unwrap_or(EndReason::Logout);
     end(
         app,
         request,
@@ -82,17 +85,17 @@ struct Wish {
 async fn read(request: &Request) -> Result<(Wish, bool), Problem> {
     let body = Body::read(request).await?;
     let wish = Wish {
-        reason: reason(body.text("reason"))?,
+        reason: reason(body.only_text("reason"))?,
         everywhere: snapshot::flag(&body.fields, "everywhere")?.unwrap_or(true),
         snapshot: Snapshot::read(&body.fields)?,
     };
     Ok((wish, body.is_form))
 }
 
-fn reason(given: Option<&str>) -> Result<EndReason, Problem> {
-    match given.unwrap_or_default() {
-        "" | "logout" => Ok(EndReason::Logout),
-        "idle" => Ok(EndReason::Idle),
+fn reason(given: Result<Option<&str>, NotText>) -> Result<EndReason, Problem> {
+    match given {
+        Ok(None | Some("" | "logout")) => Ok(EndReason::Logout),
+        Ok(Some("idle")) => Ok(EndReason::Idle),
         _ => Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "invalid-reason",

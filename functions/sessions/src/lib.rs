@@ -10,6 +10,8 @@ use refusal::Refusal;
 
 mod export;
 mod login;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod owner;
 mod question;
 mod refusal;

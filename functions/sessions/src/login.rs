@@ -2,7 +2,7 @@
 //! stands for it until the owner signs out, or for eight hours.
 
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
@@ -14,6 +14,17 @@ use crate::owner::{WrongToken, count_wrong_token, unauthorized};
 
 /// The owner's page, which a form goes back to.
 const PAGE: &str = "/admin/";
+
+/// The owner is signed in.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignedIn {
+    /// True.
+    success: bool,
+    /// Until the cookie is of no use any more, in seconds.
+    expires_in_seconds: u64,
+}
 
 /// Signs the owner in. Forms are answered with a redirect to the owner's page, as the gate does.
 pub(crate) async fn login(app: &App, request: &Request, now: Timestamp) -> Response {
@@ -42,7 +53,10 @@ pub(crate) async fn login(app: &App, request: &Request, now: Timestamp) -> Respo
     let response = if body.is_form {
         web::redirect(StatusCode::SEE_OTHER, PAGE)
     } else {
-        let body = json!({ "success": true, "expiresInSeconds": LIFETIME_SECONDS });
+        let body = SignedIn {
+            success: true,
+            expires_in_seconds: LIFETIME_SECONDS,
+        };
         web::json(StatusCode::OK, &body)
     };
     web::with_cookies(response, [cookie])

@@ -8,8 +8,8 @@ use shared::report::{BadParameter, Filter};
 use shared::timestamp::Timestamp;
 use shared::web::Request;
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
+pub(crate) const DEFAULT_LIMIT: usize = 100;
+pub(crate) const MAX_LIMIT: usize = 1_000;
 
 /// What a report knows besides the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

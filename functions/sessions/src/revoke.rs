@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
-use shared::email::Email;
+use shared::email::{Email, InvalidEmail};
 use shared::ending::{self, Step};
+use shared::report::answers::Moment;
 use shared::session::{EndReason, RecordId};
 use shared::settings::Pace;
 use shared::snapshot;
@@ -19,6 +20,34 @@ use shared::web::{self, Problem, Request, Response};
 
 /// For how long one request closes rows. Every session is out already; the rest is for the table.
 const CLOSING_TIME: Duration = Duration::from_secs(10);
+
+/// One session is over.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EndedOne {
+    /// True.
+    success: bool,
+    /// 1, or 0 where it had ended before.
+    ended: u8,
+    /// Why; the earlier reason where it had ended before.
+    end_reason: EndReason,
+}
+
+/// Several sessions are over.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EndedMany {
+    /// True.
+    success: bool,
+    /// How many rows were closed.
+    ended: usize,
+    /// Rows are left to close: send `all` again, with `before`.
+    more: bool,
+    /// Every session that began by then is over.
+    before: Moment,
+}
 
 /// Ends one session. One that had ended keeps its reason.
 ///
@@ -35,7 +64,11 @@ pub(crate) async fn one(app: &App, id: &RecordId, now: Timestamp) -> Result<Resp
         app.store.end_many(&endings, now).await.map_err(failed)?;
         audit::ended(id, reason);
     }
-    let body = json!({ "success": true, "ended": u8::from(was_open), "endReason": reason });
+    let body = EndedOne {
+        success: true,
+        ended: u8::from(was_open),
+        end_reason: reason,
+    };
     Ok(web::json(StatusCode::OK, &body))
 }
 
@@ -81,30 +114,37 @@ pub(crate) async fn many(
     };
     Ok(web::json(
         StatusCode::OK,
-        &json!({
-            "success": true,
-            "ended": closed.count,
-            "more": closed.has_more,
-            "before": moment.to_string(),
-        }),
+        &EndedMany {
+            success: true,
+            ended: closed.count,
+            more: closed.has_more,
+            before: Moment(moment),
+        },
     ))
 }
 
 async fn read(request: &Request, now: Timestamp) -> Result<Wish, Problem> {
     let wrong = |code, detail: &str| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+    let invalid_email = || wrong("invalid-email", &InvalidEmail.to_string());
     let body = Body::read(request).await?;
     let all = snapshot::flag(&body.fields, "all")?.unwrap_or(false);
-    match (body.text("email"), all, body.text("before")) {
+    let invalid_before = || {
+        wrong(
+            "invalid-before",
+            "before: must be the moment that an earlier answer gave, such as 2026-01-02T03:04:05Z",
+        )
+    };
+    // What cannot be read must not be taken for missing: more would be ended than was meant.
+    let email = body.only_text("email").map_err(|_| invalid_email())?;
+    let before = body.only_text("before").map_err(|_| invalid_before())?;
+    match (email, all, before) {
         (Some(email), false, None) => Email::parse(email)
             .map(Wish::Visitor)
-            .map_err(|error| wrong("invalid-email", &error.to_string())),
+            .map_err(|_| invalid_email()),
         (None, true, None) => Ok(Wish::Everything),
         (None, true, Some(before)) => match before.parse() {
             Ok(moment) if moment <= now => Ok(Wish::Rest(moment)),
-            _ => Err(wrong(
-                "invalid-before",
-                "before: must be the moment that an earlier answer gave, such as 2026-01-02T03:04:05Z",
-            )),
+            _ => Err(invalid_before()),
         },
         _ => Err(wrong(
             "invalid-body",

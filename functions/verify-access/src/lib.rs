@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
@@ -23,6 +23,8 @@ use shared::web::{self, Problem, Request, Response};
 mod codes;
 mod enter;
 mod limits;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 
 use enter::enter;
 
@@ -38,6 +40,29 @@ pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
     .await
 }
 
+/// A visitor is let in.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+struct Entered<'a> {
+    /// True.
+    success: bool,
+    /// The way back.
+    redirect: &'a str,
+}
+
+/// A code may be on its way.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+struct CodeSent {
+    /// True.
+    success: bool,
+    /// What comes next: `code`.
+    step: &'static str,
+    /// How long a code is good for.
+    code_expires_in_seconds: u64,
+}
+
 async fn verify(app: &App, request: &Request, now: Timestamp) -> Response {
     let body = match Body::read(request).await {
         Ok(body) => body,
@@ -50,10 +75,11 @@ async fn verify(app: &App, request: &Request, now: Timestamp) -> Response {
             let response = if body.is_form {
                 web::redirect(StatusCode::SEE_OTHER, redirect.as_str())
             } else {
-                web::json(
-                    StatusCode::OK,
-                    &json!({ "success": true, "redirect": redirect.as_str() }),
-                )
+                let body = Entered {
+                    success: true,
+                    redirect: redirect.as_str(),
+                };
+                web::json(StatusCode::OK, &body)
             };
             web::with_cookies(response, cookies)
         }
@@ -61,8 +87,12 @@ async fn verify(app: &App, request: &Request, now: Timestamp) -> Response {
             let response = if body.is_form {
                 to_gate(app, back.as_ref(), Message::Step("code"))
             } else {
-                let step = json!({ "success": true, "step": "code", "codeExpiresInSeconds": LIFETIME_SECONDS });
-                web::json(StatusCode::ACCEPTED, &step)
+                let body = CodeSent {
+                    success: true,
+                    step: "code",
+                    code_expires_in_seconds: LIFETIME_SECONDS,
+                };
+                web::json(StatusCode::ACCEPTED, &body)
             };
             web::with_cookies(response, [cookie])
         }

@@ -9,6 +9,11 @@ use crate::timestamp::Timestamp;
 
 /// A moment, written in RFC 3339 in UTC: `2026-11-01T10:00:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, format = DateTime)
+)]
 pub struct Moment(pub Timestamp);
 
 impl Serialize for Moment {
@@ -19,6 +24,7 @@ impl Serialize for Moment {
 
 /// One visit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionItem {
     /// The id of its row.
@@ -49,6 +55,7 @@ pub struct SessionItem {
 
 /// One page of a visit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PageItem {
     /// Its path, as it is stored.
@@ -61,6 +68,7 @@ pub struct PageItem {
 
 /// Visits, the newest start first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionList {
     /// At most as many as were asked for.
@@ -75,6 +83,7 @@ pub struct SessionList {
 
 /// One visitor, and what their visits add up to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VisitorItem {
     /// The address, in lower case.
@@ -105,6 +114,7 @@ pub struct VisitorItem {
 
 /// One page, as one visitor read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VisitorPage {
     /// Its path, as it is stored.
@@ -119,6 +129,7 @@ pub struct VisitorPage {
 
 /// Visitors, in the order that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VisitorList {
     /// At most as many as were asked for.
@@ -133,6 +144,7 @@ pub struct VisitorList {
 
 /// What visits add up to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// How many visits, by what became of them.
@@ -159,6 +171,7 @@ pub struct Summary {
 
 /// How many visits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionCounts {
     /// In all.
@@ -175,6 +188,7 @@ pub struct SessionCounts {
 
 /// How long visits spanned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DurationFigures {
     /// Of all visits, open ones with what they have so far.
@@ -185,6 +199,7 @@ pub struct DurationFigures {
 
 /// How long visitors looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ActiveFigures {
     /// Of all visits where it is known, open ones with what they have so far.
@@ -197,6 +212,7 @@ pub struct ActiveFigures {
 
 /// How many visits ended for which reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReasonCounts {
     /// The visitor logged out.
@@ -213,6 +229,7 @@ pub struct ReasonCounts {
 
 /// Visits over time, without gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Periods {
     /// How long each is, by the calendar of the zone.
@@ -225,6 +242,7 @@ pub struct Periods {
 
 /// What began in one hour, day or month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Period {
     /// When it begins, in RFC 3339 with the zone's offset then.
@@ -243,6 +261,7 @@ pub struct Period {
 
 /// One page, as all visitors read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PageSummary {
     /// Its path, as it is stored.
@@ -261,17 +280,20 @@ pub struct PageSummary {
 
 /// How far down a page visitors came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ScrollFigures {
     /// The median of the furthest scroll in per cent, over visits that are over; null where there is
     /// none.
     pub median: Option<u64>,
     /// How many visits came at least this far: 0, 10, 20 … 100 per cent.
+    #[cfg_attr(feature = "openapi", schema(min_items = 11, max_items = 11))]
     pub reached: [u64; 11],
 }
 
 /// What an answer is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Data {
     /// When rows that can still change were read.

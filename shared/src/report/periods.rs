@@ -17,6 +17,7 @@ const MOST: usize = 1_300;
 
 /// How long a period is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// An hour as clocks show it.

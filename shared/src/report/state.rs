@@ -12,6 +12,7 @@ pub const LOOKING_SECONDS: u64 = 210;
 
 /// What has become of a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Neither ended nor past a deadline.

@@ -172,6 +172,18 @@ async fn an_unclear_wish_of_the_owner_ends_nothing() {
         ),
         (
             "/api/sessions/revoke",
+            r#"{"all":true,"before":5}"#,
+            400,
+            "invalid-before",
+        ),
+        (
+            "/api/sessions/revoke",
+            r#"{"all":true,"email":{"of":"ann@example.com"}}"#,
+            400,
+            "invalid-email",
+        ),
+        (
+            "/api/sessions/revoke",
             r#"{"all":true,"before":"2999-01-01T00:00:00Z"}"#,
             400,
             "invalid-before",
