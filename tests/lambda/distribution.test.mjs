@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { send, Visitor } from "../harness/http.mjs";
+import { ADMIN_TOKEN, LOGIN, SIGN_OUT } from "../harness/owner.mjs";
 import { environment, root } from "../harness/process.mjs";
 import { command } from "../harness/serve.mjs";
 import { watchOnNocodb } from "../harness/targets.mjs";
@@ -53,6 +54,7 @@ before(async () => {
     EDGE_SECRET: SECRET,
     COOKIE_SECURE: "true",
     TRUSTED_HOPS: "2",
+    ADMIN_TOKEN,
   };
   api = await watchOnNocodb(settings);
   site = await Distribution.start({ bucket, api: api.url });
@@ -123,6 +125,29 @@ test("a visit, from the gate to the row and out again", async () => {
   assert.equal(out.status, 303, out.text);
   assert.equal((await api.row(row)).endReason, "logout");
   assert.equal((await visitor.open(PAGE)).status, 302);
+});
+
+test("the owner signs in, and ends a session with the cookie alone", async () => {
+  const visitor = browser();
+  await visitor.post("/api/verify-temp-access", { form: { email: "bea@example.com" } });
+  const owner = browser();
+  const wrong = await owner.post(LOGIN, { form: { token: "guess" } });
+  assert.equal(wrong.headers.location, "/admin/?error=wrong-token#wrong-token");
+  const signedIn = await owner.post(LOGIN, { form: { token: ADMIN_TOKEN } });
+  assert.equal(signedIn.headers.location, "/admin/", signedIn.text);
+  assert.deepEqual([...owner.cookies.keys()], ["__Host-lastseen-admin"]);
+
+  const path = `/api/sessions/${visitor.rowId}/revoke`;
+  const elsewhere = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
+  assert.equal((await owner.post(path, { method: "POST", headers: elsewhere })).status, 403);
+  const ended = await owner.post(path, { method: "POST" });
+  assert.equal(ended.json.endReason, "revoked", ended.text);
+  assert.equal((await api.row(visitor.rowId)).endReason, "revoked");
+
+  const out = await owner.post(SIGN_OUT, { method: "POST" });
+  assert.equal(out.status, 204);
+  assert.equal(owner.cookies.size, 0);
+  assert.equal((await owner.post(path, { method: "POST" })).status, 401);
 });
 
 test("every answer is guarded alike, whoever made it", async () => {
