@@ -12,7 +12,7 @@ use super::{one_of, text, text_like};
 /// A number, as text.
 const NUMBER: &str = r"^([+-]?[0-9]{1,15}(\.[0-9]{1,15})?)?$";
 /// What a form may name a value: multipart has no way to write other characters.
-const NAME: &str = r#"^[^"\\\x00-\x1f\x7f-\x9f]*$"#;
+const NAME: &str = r#"^[^"\\\x00-\x1f\x7f]*$"#;
 
 /// A body: the same members as JSON, and as a form, where every value is text.
 pub struct Body {
