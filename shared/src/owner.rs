@@ -218,6 +218,15 @@ mod tests {
             let session = settings.keys.sign(&claims).unwrap();
             assert_eq!(worth(&settings, &session), Shown::Invalid, "{audience}");
         }
+        // Not even one with all that is asked for: what it was made for decides.
+        let owners = Claims {
+            audience: "example.com".to_owned(),
+            issued_at: NOW,
+            deadline: NOW.plus(60),
+            mark: mark(&settings, "old").unwrap(),
+        };
+        let borrowed = settings.keys.sign_any(&owners).unwrap();
+        assert_eq!(worth(&settings, &borrowed), Shown::Invalid);
         let value = sign(&settings, NOW).unwrap();
         for audience in ["example.com", "example.com/admin"] {
             let read = settings.keys.verify(&value, audience);
