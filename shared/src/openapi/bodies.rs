@@ -80,13 +80,13 @@ impl Member {
     /// An address.
     #[must_use]
     pub fn email() -> Self {
-        Self::new(email([Type::String]), email([Type::String]))
+        Self::new(email(&[Type::String]), email(&[Type::String]))
     }
 
     /// An address or nothing.
     #[must_use]
     pub fn perhaps_email() -> Self {
-        Self::new(email([Type::String, Type::Null]), email([Type::String]))
+        Self::new(email(&[Type::String, Type::Null]), email(&[Type::String]))
     }
 
     /// Text, and nothing else.
@@ -98,13 +98,13 @@ impl Member {
     /// Text or nothing.
     #[must_use]
     pub fn perhaps_text() -> Self {
-        Self::new(typed([Type::String, Type::Null]), text())
+        Self::new(typed(&[Type::String, Type::Null]), text())
     }
 
     /// Text or a number: a row's id.
     #[must_use]
     pub fn row_id() -> Self {
-        Self::new(typed([Type::String, Type::Number, Type::Null]), text())
+        Self::new(typed(&[Type::String, Type::Number, Type::Null]), text())
     }
 
     /// Anything: what is not of the right form counts as not given.
@@ -119,7 +119,7 @@ impl Member {
     /// A moment in RFC 3339, or nothing.
     #[must_use]
     pub fn perhaps_moment() -> Self {
-        Self::new(moment([Type::String, Type::Null]), moment([Type::String]))
+        Self::new(moment(&[Type::String, Type::Null]), moment(&[Type::String]))
     }
 
     /// Any number of seconds; it is brought into range.
@@ -156,7 +156,7 @@ impl Member {
         let figures = ObjectBuilder::new()
             .property("seconds", seconds())
             .property("scroll", seconds());
-        let pages = typed([Type::Object, Type::Null]).additional_properties(Some(figures));
+        let pages = typed(&[Type::Object, Type::Null]).additional_properties(Some(figures));
         Self {
             json: pages.into(),
             form: None,
@@ -208,24 +208,24 @@ pub fn snapshot(name: &'static str, description: &str) -> Body {
         )
 }
 
-fn email<const N: usize>(types: [Type; N]) -> ObjectBuilder {
+fn email(types: &[Type]) -> ObjectBuilder {
     typed(types)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
         .max_length(Some(254))
 }
 
-fn moment<const N: usize>(types: [Type; N]) -> ObjectBuilder {
+fn moment(types: &[Type]) -> ObjectBuilder {
     typed(types).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }
 
 fn seconds() -> Schema {
-    typed([Type::Number, Type::String, Type::Null])
+    typed(&[Type::Number, Type::String, Type::Null])
         .pattern(Some(NUMBER))
         .into()
 }
 
-fn typed<const N: usize>(types: [Type; N]) -> ObjectBuilder {
-    let types: SchemaType = match types.as_slice() {
+fn typed(types: &[Type]) -> ObjectBuilder {
+    let types: SchemaType = match types {
         [one] => one.clone().into(),
         several => several.iter().cloned().collect(),
     };
