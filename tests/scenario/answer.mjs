@@ -41,7 +41,11 @@ export function plain({ status, headers, text }, place) {
   const stay = Object.entries(rest).filter(([name]) => !differ.includes(name));
   return {
     status,
-    headers: Object.fromEntries(stay.map(([name, value]) => [name, String(value)]).sort()),
+    headers: Object.fromEntries(
+      stay
+        .map(([name, value]) => [name, String(value).replace(/\d{4}-\d\d-\d\d/, "<date>")])
+        .sort(),
+    ),
     cookies: cookies.map((cookie) =>
       cookie
         .replace(/[\w-]+\.[\w-]+\.[\w-]{43}/, describe)
@@ -50,6 +54,13 @@ export function plain({ status, headers, text }, place) {
     ),
     body: text
       .replace(/(?<=ExpiresInSeconds":)\d+/g, roughly)
-      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>"),
+      .replace(/\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)/g, "<time>")
+      .replace(/(?<="label":")[\d: -]+/g, "<time>")
+      .replace(/(?<="id":")\d+/g, "<row id>")
+      .replace(/(?<="(duration|active|medianActive)Seconds":)(\d+|\{[^}]*\})/g, "<seconds>")
+      .replace(/(?<="next":")[\w-]+/g, "<cursor>")
+      // A line of a file.
+      .replace(/^\d+(,.*,)\d+(?=\r$)/gm, "<row id>$1<seconds>")
+      .replace(/(?<=^[^,]+@[^,]+(,\d+){2}(,<time>){3},)\d+,\d*,\d*/gm, "<seconds>"),
   };
 }

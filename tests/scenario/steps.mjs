@@ -274,7 +274,8 @@ const VISIT = [
   ...[
     { activeSeconds: -1 },
     { seenSecondsAgo: null },
-    { pages: { "/a": { seconds: -1, scroll: 1e9 }, "no path": { seconds: 1 } } },
+    // The page of before, as a script tells it: figures are of the whole session.
+    { pages: { [`${PAGE}Büro/`]: { seconds: -1, scroll: 1e9 }, "no path": { seconds: 1 } } },
   ].map((json) => ({
     what: `figures that are clamped or left out: ${JSON.stringify(json)}`,
     as: "anna",
@@ -601,26 +602,6 @@ const ENDINGS = [
   },
 ];
 
-/** @type {Step[]} */
-const REPORTS = [
-  { what: "visits, for anybody", path: "/api/sessions", status: 401 },
-  ...["sessions", "visitors", "summary", "sessions.csv", "visitors.csv"].flatMap((report) => [
-    {
-      what: `${report} of a time before there were any`,
-      path: `/api/${report}?to=2001-01-01&tz=Europe/Berlin`,
-      headers: OWNER,
-      status: 200,
-    },
-    {
-      what: `${report} of a day that is none`,
-      path: `/api/${report}?from=2001-02-29`,
-      headers: OWNER,
-      status: 400,
-    },
-  ]),
-  { what: "a visit that is none", path: "/api/sessions/999999", headers: OWNER, status: 404 },
-];
-
 /** Who knows the API's own address. @type {Step[]} */
 const AROUND = [
   ...["POST", "GET", "OPTIONS", "PUT"].map((method) => ({ method, path: HEARTBEAT })),
@@ -648,6 +629,9 @@ const METHODS = [
   { path: "/api/sessions/revoke", allow: ["POST"], isOwners: true },
   { path: LOGIN, allow: ["POST"], isOwners: true },
   { path: SIGN_OUT, allow: ["POST"], isOwners: true },
+  ...["sessions", "sessions/1", "sessions.csv", "visitors", "visitors.csv", "summary"].map(
+    (route) => ({ path: `/api/${route}`, allow: ["GET"], isOwners: true }),
+  ),
 ].flatMap(({ path, allow, isOwners = false }) => [
   ...["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     .filter((method) => !allow.includes(method))
@@ -679,13 +663,70 @@ const NO_ROUTES = ["/api/none", "/api/session-heartbeat/", "/api/sessions/1/2"].
   })),
 );
 
+/**
+ * Last, because what is read of the table may be some seconds old where the functions are apart.
+ * @type {Step[]}
+ */
+const REPORTS = [
+  { what: "no report for strangers", path: "/api/summary", status: 401 },
+  ...["email=anna@example.com", "domain=example.com&state=ended", "reason=revoked&limit=1"].map(
+    (filters) => ({
+      what: `the owner asks for visits, ${filters}`,
+      path: `/api/sessions?${filters}`,
+      headers: OWNER,
+      status: 200,
+    }),
+  ),
+  { what: "one visit", path: "/api/sessions/{hanna}", headers: OWNER, status: 200 },
+  { what: "one that is none", path: "/api/sessions/999999", headers: OWNER, status: 404 },
+  { what: "an id that no table has", path: "/api/sessions/x", headers: OWNER, status: 404 },
+  ...["sessions", "visitors", "summary", "sessions.csv", "visitors.csv"].flatMap((report) => [
+    {
+      what: `${report} of a time before there were any`,
+      path: `/api/${report}?to=2001-01-01&tz=Europe/Berlin`,
+      headers: OWNER,
+      status: 200,
+    },
+    {
+      what: `${report} of a day that is none`,
+      path: `/api/${report}?from=2001-02-29`,
+      headers: OWNER,
+      status: 400,
+    },
+  ]),
+  { what: "visitors", path: "/api/visitors?sort=email", headers: OWNER, status: 200 },
+  { what: "what it adds up to", path: "/api/summary?from=2026-01-01", headers: OWNER, status: 200 },
+  ...["sessions", "visitors"].map((what) => ({
+    what: `the first part of ${what} as a file`,
+    path: `/api/${what}.csv?domain=example.com&part=first`,
+    headers: OWNER,
+    status: 200,
+  })),
+  ...[
+    "sessions?from=yesterday",
+    "sessions?cursor=x",
+    "sessions?page=2",
+    "sessions?limit=0",
+    "visitors?sort=age",
+    "visitors.csv?limit=9",
+    "summary?tz=Mars/Olympus",
+    "summary?email=a@example.com&email=b@example.com",
+    "summary?state=open&reason=idle",
+  ].map((question) => ({
+    what: `a question that cannot be followed: ${question}`,
+    path: `/api/${question}`,
+    headers: OWNER,
+    status: 400,
+  })),
+];
+
 export const STEPS = [
   ...GATE,
   ...VISIT,
   ...LEAVING,
   ...ENDINGS,
-  ...REPORTS,
   ...AROUND,
   ...METHODS,
   ...NO_ROUTES,
+  ...REPORTS,
 ];
