@@ -298,6 +298,7 @@ export class App {
     );
     this.#trouble.hidden = false;
     this.#place.classList.add("stale");
+    this.#freshness.stop();
     if (this.#trouble.querySelector("p")?.textContent === text.textContent) return;
     this.#trouble.replaceChildren(text, retry);
   }
@@ -318,8 +319,9 @@ export class App {
     return link(this.filters, change);
   }
 
-  clearedLink() {
-    return write(cleared(this.filters));
+  /** The address of this view without filters. @param {Partial<Filters>} [change] */
+  clearedLink(change) {
+    return write({ ...cleared(this.filters), ...change });
   }
 
   /** @param {string} email */
@@ -361,6 +363,11 @@ export class App {
     }
   }
 
+  /** After what was pressed is gone, the keyboard goes on from the figures. */
+  #keepFocus() {
+    if (document.activeElement === document.body) this.#main.focus({ preventScroll: true });
+  }
+
   /** Says something once, to eyes and to screen readers. @param {string} text */
   say(text) {
     clearTimeout(this.#saying);
@@ -390,6 +397,7 @@ export class App {
         );
       });
       await this.refresh();
+      this.#keepFocus();
     };
     const name = `Revoke the visit of ${email}`;
     return h(
@@ -419,6 +427,7 @@ export class App {
         this.say(`${count(ended, "visit")} of ${email} revoked.`);
       });
       await this.refresh();
+      this.#keepFocus();
     };
     return h(
       "button",

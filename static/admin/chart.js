@@ -1,7 +1,9 @@
 /** Visits over time, drawn by uPlot. The table behind it is the caller's. */
+import { serverNow } from "./api.js";
 import { h } from "./dom.js";
 import { human, number, rough } from "./format.js";
-import { markOf, marks, nameOf } from "./periods.js";
+import { isNow, markOf, marks, nameOf } from "./periods.js";
+import { soFar } from "./words.js";
 
 /** @typedef {import("./api.js").Summary["periods"]} Periods */
 /** @typedef {import("uplot")} Plot */
@@ -149,13 +151,14 @@ export class Chart {
   /** Says what is under the pointer. @param {Plot} plot */
   #point(plot) {
     const index = plot.cursor.idx;
-    const { items, unit } = this.#periods;
+    const { items, unit, timeZone } = this.#periods;
     const item = index === null || index === undefined ? undefined : items[index];
     this.#tip.hidden = !item || (plot.cursor.left ?? -1) < 0;
     if (!item || this.#tip.hidden) return;
     this.#tip.replaceChildren(
       h("strong", {}, told(this.#metric, item[this.#metric])),
       nameOf(items, index ?? 0, unit),
+      ...(isNow(item, unit, timeZone, serverNow()) ? [soFar()] : []),
     );
     const at = plot.valToPos(index ?? 0, "x");
     const half = this.#tip.offsetWidth / 2;

@@ -153,6 +153,7 @@ export class FilterBar {
     if (range === "all") return "all time";
     if (range === "today") return "today";
     if (range !== "custom") return `the last ${count(Number(range), "day")}`;
+    if (from && from === to) return `on ${from}`;
     return from && to ? `${from} to ${to}` : from ? `since ${from}` : `until ${to}`;
   }
 }

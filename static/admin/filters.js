@@ -30,6 +30,8 @@ const DAYS = new Map([
 ]);
 const DEFAULT_RANGE = "30";
 export const DEFAULT_SORT = "last";
+/** What visitors can be sorted by. */
+const SORTS = [DEFAULT_SORT, "email", "active", "duration", "sessions"];
 
 /** @param {string} search the query of an address @returns {Filters} */
 export function read(search) {
@@ -54,7 +56,7 @@ export function read(search) {
     state: reason ? "" : state === "open" || state === "ended" ? state : "",
     reason,
     tz: get("tz") || browserZone(),
-    sort: get("sort") || DEFAULT_SORT,
+    sort: SORTS.find((one) => one === get("sort")) ?? DEFAULT_SORT,
   };
 }
 
@@ -103,11 +105,12 @@ export function isFiltered({ email, domain, state, reason }) {
   return Boolean(email || domain || state || reason);
 }
 
-/** Without filters: everything, of all time. @param {Filters} filters @returns {Filters} */
+/** Without filters: everything, of the preset's days or else of all time. @param {Filters} filters @returns {Filters} */
 export function cleared(filters) {
   const nothing = /** @type {const} */ ({ from: "", to: "", email: "", domain: "", reason: "" });
   const view = filters.view === "visitor" ? "visitors" : filters.view;
-  return { ...filters, ...nothing, view, state: "", range: "all" };
+  const range = filters.range === "custom" ? "all" : filters.range;
+  return { ...filters, ...nothing, view, state: "", range };
 }
 
 /**

@@ -48,9 +48,17 @@ export function count(value, one, many = `${one}s`) {
   return `${number(value)} ${value === 1 ? one : many}`;
 }
 
-/** `0 %` to `100 %`, rounded. @param {number} part @param {number} whole */
+/**
+ * `0 %` to `100 %`, rounded: but never to nothing what is there, nor to all what is less.
+ *
+ * @param {number} part
+ * @param {number} whole
+ */
 export function percent(part, whole) {
-  return `${whole > 0 ? Math.round((100 * part) / whole) : 0} %`;
+  const rounded = whole > 0 ? Math.round((100 * part) / whole) : 0;
+  if (rounded === 0 && part > 0) return "< 1 %";
+  if (rounded === 100 && part < whole) return "> 99 %";
+  return `${rounded} %`;
 }
 
 /**

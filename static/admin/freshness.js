@@ -60,6 +60,11 @@ export class Freshness {
     this.#partial.replaceChildren(h("p", {}, text), ...(bar ? [bar] : []));
   }
 
+  /** Nothing newer comes for now. */
+  stop() {
+    this.#line.querySelector(".pulse")?.classList.remove("live");
+  }
+
   /** Nothing to be of any age. */
   clear() {
     this.#line.replaceChildren();

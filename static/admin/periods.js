@@ -1,5 +1,7 @@
 /** What the periods of a summary are called, and how many of the names fit under a chart. */
 
+import { dayOf } from "./zone.js";
+
 /** @typedef {import("./api.js").Period} Period */
 /** @typedef {import("./api.js").Summary["periods"]["unit"]} Unit */
 
@@ -21,6 +23,23 @@ export function nameOf(items, index, unit) {
     (one) => one && isSameHour(one, items[index]),
   );
   return `${day} ${month} ${year}, ${clock}${twice ? ` (UTC${offset})` : ""}`;
+}
+
+/**
+ * Whether a period is not over yet.
+ *
+ * @param {Period} item
+ * @param {Unit} unit
+ * @param {string} zone whose calendar it is
+ * @param {number} now milliseconds since 1970
+ */
+export function isNow(item, unit, zone, now) {
+  if (unit === "hour") {
+    const age = now - Date.parse(item.start);
+    return age >= 0 && age < 3_600_000;
+  }
+  const length = unit === "day" ? 10 : 7;
+  return item.start.slice(0, length) === dayOf(now, zone).slice(0, length);
 }
 
 /**
@@ -49,7 +68,7 @@ export function marks(items, unit, room) {
   /** @type {Record<Unit, number[]>} */
   const STEPS = {
     hour: [1, 2, 3, 6, 12, 24, 48],
-    day: [1, 2, 7, 14, 28, 56],
+    day: [1, 2, 3, 7, 14, 28, 56],
     month: [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200],
   };
   const steps = STEPS[unit];

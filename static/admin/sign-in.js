@@ -8,6 +8,9 @@ const MESSAGES = {
   "wrong-token": "This is not the owner's token.",
   limited: "That was tried too often. Wait a moment, then try again.",
   expired: "Your sign-in has run out. Sign in again to go on where you were.",
+  // Its cookie is gone by then, and so is what could have told why.
+  missing:
+    "Your sign-in has run out, or you signed out in another tab. Sign in again to go on where you were.",
   invalid: "You are signed out: the owner's token was changed, or the sign-in is of another site.",
   "signed-out": "You are signed out.",
   unreachable: "The server cannot be reached. Check the connection, then try again.",

@@ -25,7 +25,11 @@ export function noVisits(app, data) {
     ? empty(
         "No visits match these filters",
         h("p", {}, "There are other visits, which the filters leave out."),
-        h("p", {}, h("a", { class: "button", href: app.clearedLink() }, "Clear the filters")),
+        h(
+          "p",
+          {},
+          h("a", { class: "button", href: app.clearedLink({ range: "all" }) }, "Clear the filters"),
+        ),
       )
     : empty(
         "No visits in this period",

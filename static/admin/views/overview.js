@@ -1,11 +1,11 @@
 /** What an owner wants to know first: who is looking, how much was looked at, and how it ended. */
-import { summary, visitors } from "../api.js";
+import { serverNow, summary, visitors } from "../api.js";
 import { Chart, told } from "../chart.js";
 import { h, replace } from "../dom.js";
 import { isFiltered } from "../filters.js";
 import { count, human, number, percent, rough } from "../format.js";
 import { bar, behind, figures, panel, skeleton, table } from "../parts.js";
-import { nameOf } from "../periods.js";
+import { isNow, nameOf } from "../periods.js";
 import { breakable, dot, lookingBadge, pathName, REASONS, soFar } from "../words.js";
 import { noVisits } from "./nothing.js";
 
@@ -174,7 +174,7 @@ export class Overview {
           ],
         },
         {
-          label: "Active time",
+          label: open > 0 ? "Active time so far" : "Active time",
           value: rough(activeSeconds.total),
           notes: [
             median(activeSeconds.median),
@@ -182,7 +182,7 @@ export class Overview {
           ],
         },
         {
-          label: "Duration",
+          label: open > 0 ? "Duration so far" : "Duration",
           value: rough(durationSeconds.total),
           notes: [median(durationSeconds.median)],
         },
@@ -261,7 +261,13 @@ export class Overview {
   #periodsTable() {
     if (!this.#summary || !this.#behind.open) return;
     const { items, unit, timeZone } = this.#summary.periods;
-    const rows = items.map((item, index) => ({ item, name: nameOf(items, index, unit) })).reverse();
+    const rows = items
+      .map((item, index) => ({
+        item,
+        name: nameOf(items, index, unit),
+        isNow: isNow(item, unit, timeZone, serverNow()),
+      }))
+      .reverse();
     replace(
       this.#slots.periods,
       table({
@@ -270,7 +276,7 @@ export class Overview {
         columns: [
           {
             label: `${unit === "hour" ? "Hour" : unit === "day" ? "Day" : "Month"}`,
-            cell: ({ name }) => name,
+            cell: ({ name, isNow }) => [name, isNow && soFar()],
           },
           { label: "Visits", kind: "number", cell: ({ item }) => number(item.sessions) },
           { label: "Visitors", kind: "number", cell: ({ item }) => number(item.visitors) },
@@ -296,7 +302,6 @@ export class Overview {
       visits: open,
       href: app.link({ view: "visits", reason: "", state: "open" }),
     });
-    const most = Math.max(...rows.map(({ visits }) => visits));
     replace(
       this.#slots.reasons,
       h(
@@ -313,7 +318,7 @@ export class Overview {
               number(visits),
               h("span", { class: "quiet" }, ` ${percent(visits, total)}`),
             ),
-            bar(visits, most),
+            bar(visits, total),
           ),
         ),
       ),

@@ -31,7 +31,7 @@ export class PagesView {
     }
     const most = Math.max(...pages.map(({ seconds }) => seconds));
     const note =
-      "The curve shows how many visits got at least so far down: a step is where readers stop.";
+      "The bars show how many visits got at least so far down: a step is where readers stop.";
     replace(
       this.element,
       panel(

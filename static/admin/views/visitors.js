@@ -119,7 +119,10 @@ function columns(app, most) {
       label: "Duration",
       kind: "number",
       sort: "duration",
-      cell: ({ durationSeconds }) => human(durationSeconds),
+      cell: ({ durationSeconds, openSessions }) => [
+        human(durationSeconds),
+        openSessions > 0 && soFar(),
+      ],
     },
     { label: "Visits", kind: "number", sort: "sessions", cell: ({ sessions }) => number(sessions) },
     { label: "First visit", kind: "number", cell: ({ firstVisit }) => app.moment(firstVisit) },

@@ -82,7 +82,8 @@ function columns(app) {
     {
       label: "Active",
       kind: "number",
-      cell: ({ activeSeconds }) => (activeSeconds === null ? "not known" : human(activeSeconds)),
+      cell: ({ activeSeconds, state }) =>
+        activeSeconds === null ? "not known" : [human(activeSeconds), state === "open" && soFar()],
     },
     { label: "Pages", cell: pagesOf },
     { label: "State", cell: (session) => badge(session) },
