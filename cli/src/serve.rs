@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -124,6 +124,17 @@ fn tell_the_owner(settings: &Settings, local: SocketAddr, from: &TokenFrom, vari
         format!("http://{local}/admin/")
     };
     let file = keys::admin_token_path(variables);
+    let site = Path::new(variables.get("STATIC_DIR").unwrap_or_default());
+    if !site.join("admin/index.html").is_file() {
+        // The token is for programs, too; a link to a page that is not there would be shown in vain.
+        tracing::info!(
+            "STATIC_DIR has no admin/index.html: copy static/admin there to see visits at {page}"
+        );
+        if !matches!(from, TokenFrom::Setting) {
+            tracing::info!("the owner's token is kept in {}", file.display());
+        }
+        return;
+    }
     match from {
         TokenFrom::Setting => tracing::info!("the owner signs in at {page} with the ADMIN_TOKEN"),
         TokenFrom::File => tracing::info!(

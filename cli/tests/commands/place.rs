@@ -45,6 +45,7 @@ impl Place {
     /// The site that `doctor` looks for.
     pub(crate) fn with_site(self) -> Self {
         self.write("static/access/index.html", "<form></form>");
+        self.write("static/admin/index.html", "<form></form>");
         self.write("static/lastseen.js", "");
         self
     }

@@ -108,6 +108,22 @@ fn the_owners_link_is_shown_once_and_then_where_the_token_is() {
 }
 
 #[test]
+fn without_a_dashboard_no_link_is_shown_in_vain() {
+    let place = Place::new().with_site().set("PORT", "0");
+    std::fs::remove_file(place.path("static/admin/index.html")).unwrap();
+    let lines = first_lines(&place).concat();
+    assert!(
+        lines.contains("STATIC_DIR has no admin/index.html"),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("token is kept in data/admin-token"),
+        "{lines}"
+    );
+    assert!(!lines.contains("#token="), "{lines}");
+}
+
+#[test]
 fn the_owner_is_sent_to_where_the_cookie_is_kept() {
     for (settings, expected) in [
         (
