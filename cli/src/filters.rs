@@ -127,11 +127,12 @@ impl Question {
                 })
             };
             for number in 0.. {
-                let mut page = store.list(&listing, number).await?;
-                page.sessions
-                    .retain(|session| self.filter.matches(session, self.now, &self.limits));
-                take(&page.sessions)?;
-                if !page.has_more {
+                let page = store.list(&listing, number).await?;
+                let has_more = page.has_more;
+                let mut sessions: Vec<Session> = page.told(&self.limits).collect();
+                sessions.retain(|session| self.filter.matches(session, self.now, &self.limits));
+                take(&sessions)?;
+                if !has_more {
                     break;
                 }
                 tokio::time::sleep(pause).await;

@@ -231,6 +231,17 @@ impl Session {
         }
     }
 
+    /// The row as it is told to the owner, given every moment at which everything was ended: it was
+    /// ended by the first of them that came while it was open. One that had passed a deadline before
+    /// just vanished, and stays so whatever was ended afterwards.
+    #[must_use]
+    pub fn told(self, everything_ended: &[Timestamp], limits: &Limits) -> Self {
+        let open = self.start..self.deadline(limits);
+        let moments = everything_ended.iter().copied();
+        let ended = moments.filter(|moment| open.contains(moment)).min();
+        self.closed_by(ended).0
+    }
+
     /// Why this open session is over when another one of the same visitor ends with `reason`: it
     /// may have fallen idle, or reached its lifetime, without anybody noticing.
     #[must_use]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::email::Email;
 use crate::nocodb;
-use crate::session::{EndReason, Heartbeat, RecordId, Session};
+use crate::session::{EndReason, Heartbeat, Limits, RecordId, Session};
 use crate::timestamp::Timestamp;
 
 pub mod columns;
@@ -29,8 +29,9 @@ pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// [`import`](Store::import). None reads a clock to decide anything.
 ///
 /// A session that began at or before the moment of [`end_everything`](Store::end_everything) is
-/// ended for `list` and for every method that is given its id, whatever its row says; `heartbeat` and
-/// `end` also write that into the row.
+/// ended for `heartbeat`, `end` and `get`, whatever its row says; the first two also write that into
+/// the row. `list` and `row` give rows as they stand, since many of them had vanished by then: whoever
+/// reads those has [`Session::told`] tell them apart, which needs the time limits.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Records a new visit, whose last seen equals its start, and the version of the text its
@@ -119,11 +120,30 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError>;
 
-    /// One session.
+    /// One session, as it is to be held against its visitor's token.
+    ///
+    /// # Errors
+    /// Those of [`row`](Self::row).
+    async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
+        let (session, everything_ended) = self.row(id).await?;
+        let newest = everything_ended.into_iter().max();
+        Ok(session.closed_by(newest).0)
+    }
+
+    /// One session, as it is told to the owner.
+    ///
+    /// # Errors
+    /// Those of [`row`](Self::row).
+    async fn told(&self, id: &RecordId, limits: &Limits) -> Result<Session, StoreError> {
+        let (session, everything_ended) = self.row(id).await?;
+        Ok(session.told(&everything_ended, limits))
+    }
+
+    /// One session as its row stands, and [`SessionPage::everything_ended`].
     ///
     /// # Errors
     /// [`StoreError::NotFound`], also for a row that is no visit, and for what can be no id.
-    async fn get(&self, id: &RecordId) -> Result<Session, StoreError>;
+    async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError>;
 
     /// One page of the sessions that began at or after `since` and have a moment in one of these
     /// spans, in the order they began; unlike in every other listing, rows of
@@ -246,6 +266,22 @@ pub struct SessionPage {
     pub sessions: Vec<Session>,
     /// Another page follows.
     pub has_more: bool,
+    /// Of [`Store::list`]: the moments of [`Store::end_everything`], at least the newest
+    /// [`PAGE_SIZE`].
+    pub everything_ended: Vec<Timestamp>,
+}
+
+impl SessionPage {
+    /// The sessions as they are told to the owner; see [`Session::told`].
+    pub fn told(self, limits: &Limits) -> impl Iterator<Item = Session> {
+        let Self {
+            sessions,
+            everything_ended,
+            ..
+        } = self;
+        let sessions = sessions.into_iter();
+        sessions.map(move |session| session.told(&everything_ended, limits))
+    }
 }
 
 /// The store did not do what was asked.

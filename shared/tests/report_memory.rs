@@ -127,7 +127,7 @@ impl Store for Endless {
     ) -> Result<SessionPage, StoreError> {
         unimplemented!()
     }
-    async fn get(&self, _: &RecordId) -> Result<Session, StoreError> {
+    async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
         unimplemented!()
     }
     async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
@@ -138,6 +138,7 @@ impl Store for Endless {
         Ok(SessionPage {
             sessions: rows.take(listing.page_size.into()).map(visit).collect(),
             has_more,
+            ..SessionPage::default()
         })
     }
     async fn count(&self, starts: Starts) -> Result<u64, StoreError> {

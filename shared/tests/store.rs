@@ -740,10 +740,34 @@ mod owners_hands {
         visit.store.end_everything(at(40)).await.unwrap();
         let since = another(&visit, "ann@example.com", at(41)).await;
         let page = visit.store.list(&Listing::of(None), 0).await.unwrap();
-        let listed = page.sessions;
+        let listed: Vec<Session> = page.told(&LIMITS).collect();
         let ended = (Some(EndReason::Revoked), Some(at(40)));
         assert_eq!((listed[0].end_reason, listed[0].ended_at), ended);
         assert_eq!((&listed[1].id, listed[1].end_reason), (&since, None));
+        let told = visit.store.told(&listed[0].id, &LIMITS).await.unwrap();
+        assert_eq!(told, listed[0]);
+    }
+
+    pub(crate) async fn what_had_vanished_before_everything_was_ended_is_not_told_as_revoked(
+        visit: Visit,
+    ) {
+        let over = LIMITS.idle_timeout;
+        let open = another(&visit, "ann@example.com", at(over - 100)).await;
+        visit.store.end_everything(at(over)).await.unwrap();
+        // Once more, when the other one would have been over, too.
+        visit.store.end_everything(at(3 * over)).await.unwrap();
+        let vanished = &visit.token.record;
+        for (id, expected) in [(vanished, None), (&open, Some(at(over)))] {
+            let held = visit.store.get(id).await.unwrap();
+            assert_eq!(held.ended_at, Some(at(3 * over)), "no token is good for it");
+            let told = visit.store.told(id, &LIMITS).await.unwrap();
+            assert_eq!(told.ended_at, expected);
+            let page = visit.store.list(&Listing::of(None), 0).await.unwrap();
+            let listed = page.told(&LIMITS).find(|row| row.id == *id);
+            assert_eq!(listed, Some(told));
+            let written = visit.owner.reads(id, columns::END_REASON).await;
+            assert_eq!(written, None, "reading writes nothing");
+        }
     }
 
     pub(crate) async fn a_late_snapshot_closes_the_row_as_well(mut visit: Visit) {
@@ -1147,6 +1171,7 @@ for_both_stores![
     ending_everything_ends_what_had_begun_and_nothing_since,
     a_late_snapshot_closes_the_row_as_well,
     a_listing_shows_who_was_ended_before_their_rows_say_so,
+    what_had_vanished_before_everything_was_ended_is_not_told_as_revoked,
     logging_out_after_everything_was_ended_changes_no_reason,
     the_newest_of_such_moments_counts,
     more_than_a_page_of_rows_is_closed_step_by_step,

@@ -101,7 +101,7 @@ impl Owner<'_> {
         let mut code = ExitCode::SUCCESS;
         for id in ids {
             let id = RecordId::new(id.as_str());
-            let row = match self.store.get(&id).await {
+            let row = match self.store.told(&id, &self.limits).await {
                 Err(StoreError::NotFound) => {
                     eprintln!("lastseen: there is no session {id}");
                     code = ExitCode::FAILURE;

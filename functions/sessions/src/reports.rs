@@ -74,8 +74,9 @@ pub(crate) async fn session(
     if let Some((name, _)) = pairs(request).first() {
         return Err(BadParameter::new(name, "there is no such parameter here").into());
     }
-    let row = app.store.get(id).await?;
-    let item = each::item(&row, &app.settings.limits, now);
+    let limits = &app.settings.limits;
+    let row = app.store.told(id, limits).await?;
+    let item = each::item(&row, limits, now);
     Ok(web::json(StatusCode::OK, &item))
 }
 

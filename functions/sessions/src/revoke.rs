@@ -54,11 +54,12 @@ pub(crate) struct EndedMany {
 /// # Errors
 /// `404` where there is none, `503` where the store does not answer.
 pub(crate) async fn one(app: &App, id: &RecordId, now: Timestamp) -> Result<Response, Response> {
-    let row = app.store.get(id).await.map_err(failed)?;
+    let limits = &app.settings.limits;
+    let row = app.store.told(id, limits).await.map_err(failed)?;
     let was_open = row.end_reason.is_none();
-    let reason = row.end_reason.unwrap_or_else(|| {
-        row.reason_when_ended_with(EndReason::Revoked, &app.settings.limits, now)
-    });
+    let reason = row
+        .end_reason
+        .unwrap_or_else(|| row.reason_when_ended_with(EndReason::Revoked, limits, now));
     if was_open {
         let endings = [(id.clone(), reason)];
         app.store.end_many(&endings, now).await.map_err(failed)?;

@@ -79,6 +79,7 @@ impl Cache {
                 let task = Task {
                     store,
                     pause,
+                    limits,
                     keeps_changing: limits.lifetime.saturating_add(LATE),
                     now,
                     changes: self.changes.load(Ordering::Acquire),
@@ -112,6 +113,7 @@ impl Cache {
 struct Task<'a> {
     store: &'a dyn Store,
     pause: Duration,
+    limits: &'a Limits,
     /// For how long after its start a row can change, in seconds.
     keeps_changing: u64,
     now: Timestamp,
@@ -212,8 +214,9 @@ impl Reader {
         for number in 0.. {
             sleep(task.pause).await;
             let page = task.store.list(&listing(Starts::Missing), number).await?;
-            startless.extend(rows(&page, &mut self.texts));
-            if !page.has_more {
+            let has_more = page.has_more;
+            startless.extend(rows(page, task, &mut self.texts));
+            if !has_more {
                 break;
             }
         }
@@ -241,7 +244,8 @@ impl Reader {
         let boundary = self.view.boundary;
         let sweep = (self.recent).get_or_insert_with(|| Sweep::new(Some(boundary), None, task));
         let page = sweep.page(task).await?;
-        let is_done = sweep.add(&page, rows(&page, &mut self.texts), task.now);
+        let has_more = page.has_more;
+        let is_done = sweep.add(rows(page, task, &mut self.texts), has_more, task.now);
         if is_done || !self.view.recent.is_complete {
             let mut pieces = sweep.pieces.clone();
             // Older rows may have been read anew since, up to a later boundary.
@@ -271,7 +275,9 @@ impl Reader {
         };
         if !older.sweep.is_done {
             let page = older.sweep.page(task).await?;
-            let is_done = (older.sweep).add(&page, rows(&page, &mut self.texts), task.now);
+            let has_more = page.has_more;
+            let rows = rows(page, task, &mut self.texts);
+            let is_done = older.sweep.add(rows, has_more, task.now);
             if !self.view.older.is_complete && !older.is_again {
                 self.view.older.pieces.clone_from(&older.sweep.pieces);
                 self.view.older.as_of = Some(older.sweep.began);
@@ -311,9 +317,9 @@ impl Reader {
     }
 }
 
-fn rows(page: &SessionPage, texts: &mut Texts) -> Vec<Row> {
-    let sessions = page.sessions.iter();
-    sessions.map(|session| Row::new(session, texts)).collect()
+fn rows(page: SessionPage, task: &Task<'_>, texts: &mut Texts) -> Vec<Row> {
+    let sessions = page.told(task.limits);
+    sessions.map(|session| Row::new(&session, texts)).collect()
 }
 
 /// Reading the older rows once.
@@ -365,10 +371,10 @@ impl Sweep {
     }
 
     /// Adds a page, and says whether it was the last one.
-    fn add(&mut self, page: &SessionPage, mut rows: Vec<Row>, now: Timestamp) -> bool {
+    fn add(&mut self, mut rows: Vec<Row>, has_more: bool, now: Timestamp) -> bool {
         self.last_step = now;
-        self.is_done = !page.has_more;
-        if page.has_more {
+        self.is_done = !has_more;
+        if has_more {
             let first = rows.first().map(Row::start);
             match rows.last().map(Row::start) {
                 Some(last) if first != Some(last) => {

@@ -470,3 +470,32 @@ fn folding_keeps_the_fifty_most_read_pages_in_any_order() {
     assert_eq!(forward.pages.keys().next().unwrap(), "/040");
     assert_eq!(forward.pages.len(), MAX_PAGES);
 }
+
+#[test]
+fn everything_that_was_ended_is_told_of_those_that_were_open_then() {
+    let last_second = LIMITS.idle_timeout - 1;
+    for (moments, expected) in [
+        (&[][..], None),
+        (&[at(0)], Some(at(0))),
+        (&[at(last_second)], Some(at(last_second))),
+        // It had just vanished.
+        (&[at(last_second + 1)], None),
+        (&[START.minus(1)], None),
+        // The first that found it open, whatever was ended later.
+        (&[at(90_000), at(60), at(30), START.minus(1)], Some(at(30))),
+    ] {
+        let told = row().told(moments, &LIMITS);
+        let reason = expected.map(|_| EndReason::Revoked);
+        assert_eq!(
+            (told.end_reason, told.ended_at),
+            (reason, expected),
+            "{moments:?}"
+        );
+    }
+    let logged_out = Session {
+        end_reason: Some(EndReason::Logout),
+        ended_at: Some(at(20)),
+        ..row()
+    };
+    assert_eq!(logged_out.clone().told(&[at(30)], &LIMITS), logged_out);
+}

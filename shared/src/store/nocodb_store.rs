@@ -22,20 +22,27 @@ use crate::timestamp::Timestamp;
 
 /// For how long a process believes what it last read of [`EVERYONE`]: the lateness of ending all
 /// sessions, and at most one request in so many seconds, however many heartbeats come in.
-const NOT_BEFORE_AGE: Duration = Duration::from_secs(5);
+const EVERYTHING_ENDED_AGE: Duration = Duration::from_secs(5);
 
 /// Sessions in a NocoDB table.
 pub struct NocoDbStore {
     table: Table,
     warned_of_missing_reason: AtomicBool,
-    not_before: Mutex<NotBefore>,
+    everything_ended: Mutex<EverythingEnded>,
 }
 
 /// See [`Store::end_everything`].
-#[derive(Clone, Copy, Default)]
-struct NotBefore {
-    moment: Option<Timestamp>,
+#[derive(Clone, Default)]
+struct EverythingEnded {
+    /// At most the newest [`PAGE_SIZE`].
+    moments: Vec<Timestamp>,
     read_at: Option<Instant>,
+}
+
+impl EverythingEnded {
+    fn newest(&self) -> Option<Timestamp> {
+        self.moments.iter().copied().max()
+    }
 }
 
 impl NocoDbStore {
@@ -45,7 +52,7 @@ impl NocoDbStore {
         Self {
             table,
             warned_of_missing_reason: AtomicBool::new(false),
-            not_before: Mutex::default(),
+            everything_ended: Mutex::default(),
         }
     }
 
@@ -101,37 +108,42 @@ impl NocoDbStore {
 
     /// When everything was last ended, not older than [`NOT_BEFORE_AGE`]. Where it cannot be read,
     /// what was known before: an outage throws nobody out.
-    async fn read_not_before(&self) -> Option<Timestamp> {
-        let known = self.known_not_before();
+    async fn read_everything_ended(&self) -> EverythingEnded {
+        let known = self.known_everything_ended();
         if known
             .read_at
-            .is_some_and(|read_at| read_at.elapsed() < NOT_BEFORE_AGE)
+            .is_some_and(|read_at| read_at.elapsed() < EVERYTHING_ENDED_AGE)
         {
-            return known.moment;
+            return known;
         }
         let newest = Query::new()
             .filter(Filter::eq(EMAIL, EVERYONE))
             .descending(START)
-            .page_size(1);
+            .page_size(PAGE_SIZE.into());
         match self.table.list(&newest).await {
             Ok(page) => {
                 // A server that drops the condition must not end everything.
-                let newest = page.records.first().filter(|record| is_everyone(record));
-                let moment = newest.map(|record| session(record).start);
-                self.remember_not_before(NotBefore {
-                    moment,
+                let ends = page.records.iter().filter(|record| is_everyone(record));
+                let read = EverythingEnded {
+                    moments: ends.map(|record| session(record).start).collect(),
                     read_at: Some(Instant::now()),
-                });
-                moment
+                };
+                self.remember_everything_ended(read.clone());
+                read
             }
             Err(error) => {
                 tracing::warn!(
                     error = error.to_string(),
                     "whether everything was ended could not be read"
                 );
-                known.moment
+                known
             }
         }
+    }
+
+    /// The newest moment of these.
+    async fn read_not_before(&self) -> Option<Timestamp> {
+        self.read_everything_ended().await.newest()
     }
 
     /// One by one, those that are still there.
@@ -168,19 +180,20 @@ impl NocoDbStore {
                 .map(session)
                 .collect(),
             has_more: page.has_more,
+            ..SessionPage::default()
         })
     }
 
-    fn known_not_before(&self) -> NotBefore {
-        *self
-            .not_before
+    fn known_everything_ended(&self) -> EverythingEnded {
+        self.everything_ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    fn remember_not_before(&self, known: NotBefore) {
+    fn remember_everything_ended(&self, known: EverythingEnded) {
         *self
-            .not_before
+            .everything_ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = known;
     }
@@ -342,16 +355,16 @@ impl Store for NocoDbStore {
             cells.insert(column.to_owned(), json!(value));
         }
         self.table.create(&cells).await?;
-        self.remember_not_before(NotBefore {
-            moment: self.known_not_before().moment.max(Some(now)),
-            // Another row may hold a later moment.
-            read_at: None,
-        });
+        let mut known = self.known_everything_ended();
+        known.moments.push(now);
+        // Another row may hold a later moment.
+        known.read_at = None;
+        self.remember_everything_ended(known);
         Ok(())
     }
 
     async fn not_before(&self) -> Option<Timestamp> {
-        self.known_not_before().moment
+        self.known_everything_ended().newest()
     }
 
     async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
@@ -411,15 +424,15 @@ impl Store for NocoDbStore {
             .collect())
     }
 
-    async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
+    async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
         // What cannot be an id names no row.
         let id = id.as_str().parse().map_err(|_| StoreError::NotFound)?;
-        let (record, not_before) = tokio::join!(self.table.get(&id), self.read_not_before());
+        let (record, ended) = tokio::join!(self.table.get(&id), self.read_everything_ended());
         let record = record?;
         if !has_time(&record) || is_everyone(&record) {
             return Err(StoreError::NotFound);
         }
-        Ok(session(&record).closed_by(not_before).0)
+        Ok((session(&record), ended.moments))
     }
 
     async fn within(
@@ -471,14 +484,10 @@ impl Store for NocoDbStore {
             Some(filter) => query.filter(filter),
             None => query,
         };
-        let (page, not_before) = tokio::join!(self.page(&query), self.read_not_before());
-        let SessionPage { sessions, has_more } = page?;
-        let sessions = sessions
-            .into_iter()
-            .map(|session| session.closed_by(not_before).0);
+        let (page, ended) = tokio::join!(self.page(&query), self.read_everything_ended());
         Ok(SessionPage {
-            sessions: sessions.collect(),
-            has_more,
+            everything_ended: ended.moments,
+            ..page?
         })
     }
 

@@ -206,7 +206,8 @@ impl Store for SqliteStore {
     }
 
     async fn not_before(&self) -> Option<Timestamp> {
-        self.reading(not_before).await.unwrap_or_default()
+        let moments = self.reading(everything_ended).await.unwrap_or_default();
+        moments.into_iter().max()
     }
 
     async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
@@ -265,11 +266,11 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
+    async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
         let id = id.clone();
-        self.transaction(move |db| match read(db, &id)? {
+        self.reading(move |db| match stored(db, &id)? {
             row if row.email == EVERYONE => Err(StoreError::NotFound),
-            row => Ok(row),
+            row => Ok((row, everything_ended(db)?)),
         })
         .await
     }
@@ -319,15 +320,9 @@ impl Store for SqliteStore {
                 ":everyone": EVERYONE, ":from": from, ":before": before, ":email": email,
                 ":limit": listing.page_size + 1, ":offset": offset,
             };
-            let page = page(db, &select, values, listing.page_size)?;
-            let not_before = not_before(db)?;
             Ok(SessionPage {
-                sessions: page
-                    .sessions
-                    .into_iter()
-                    .map(|session| session.closed_by(not_before).0)
-                    .collect(),
-                ..page
+                everything_ended: everything_ended(db)?,
+                ..page(db, &select, values, listing.page_size)?
             })
         })
         .await
@@ -410,7 +405,11 @@ fn page_of(
     let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
     let has_more = sessions.len() > usize::from(size);
     sessions.truncate(size.into());
-    Ok(SessionPage { sessions, has_more })
+    Ok(SessionPage {
+        sessions,
+        has_more,
+        ..SessionPage::default()
+    })
 }
 
 /// Makes the file for its owner alone, because visitors' addresses stand in it; SQLite gives the files
@@ -435,24 +434,34 @@ fn add_columns(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-/// See [`Store::end_everything`].
-fn not_before(db: &Transaction<'_>) -> Result<Option<Timestamp>, StoreError> {
+/// The moments of [`Store::end_everything`].
+fn everything_ended(db: &Transaction<'_>) -> Result<Vec<Timestamp>, StoreError> {
     let mut select = db.prepare_cached(
-        "SELECT max(sessionStartTime) FROM emailAccess WHERE emailOfAccessor = :everyone",
+        "SELECT sessionStartTime FROM emailAccess WHERE emailOfAccessor = :everyone",
     )?;
-    let newest: Option<String> =
-        select.query_row(named_params! { ":everyone": EVERYONE }, |row| row.get(0))?;
-    Ok(newest.and_then(|moment| moment.parse().ok()))
+    let moments = select.query_map(named_params! { ":everyone": EVERYONE }, |row| {
+        row.get::<_, String>(0)
+    })?;
+    let moments = moments.collect::<Result<Vec<_>, _>>()?;
+    Ok(moments
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect())
+}
+
+/// A row as it stands.
+fn stored(db: &Transaction<'_>, id: &RecordId) -> Result<Session, StoreError> {
+    let mut select = db.prepare_cached("SELECT * FROM emailAccess WHERE id = :id")?;
+    select
+        .query_row(named_params! { ":id": id.as_str() }, session)
+        .optional()?
+        .ok_or(StoreError::NotFound)
 }
 
 /// Reads a row, after writing into it that everything was ended, where that is so.
 fn read(db: &Transaction<'_>, id: &RecordId) -> Result<Session, StoreError> {
-    let mut select = db.prepare_cached("SELECT * FROM emailAccess WHERE id = :id")?;
-    let row = select
-        .query_row(named_params! { ":id": id.as_str() }, session)
-        .optional()?
-        .ok_or(StoreError::NotFound)?;
-    let (row, closed_at) = row.closed_by(not_before(db)?);
+    let newest = everything_ended(db)?.into_iter().max();
+    let (row, closed_at) = stored(db, id)?.closed_by(newest);
     if let Some(moment) = closed_at {
         write_ending(db, id, EndReason::Revoked, moment)?;
     }

@@ -119,8 +119,8 @@ impl Store for Switchable {
     async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
         self.reach()?.with_address_ending(end).await
     }
-    async fn get(&self, id: &RecordId) -> Result<Session, StoreError> {
-        self.reach()?.get(id).await
+    async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
+        self.reach()?.row(id).await
     }
     async fn within(
         &self,

@@ -25,6 +25,7 @@ type Hand = Box<dyn FnMut(usize, &mut BTreeMap<u64, Session>) + Send>;
 struct Table {
     rows: Lock<BTreeMap<u64, Session>>,
     startless: Lock<Vec<Session>>,
+    everything_ended: Lock<Vec<Timestamp>>,
     is_down: AtomicBool,
     delay: Lock<Duration>,
     calls: AtomicUsize,
@@ -155,7 +156,7 @@ impl Store for Table {
     async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
         unimplemented!()
     }
-    async fn get(&self, _: &RecordId) -> Result<Session, StoreError> {
+    async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
         unimplemented!()
     }
     async fn within(
@@ -176,6 +177,7 @@ impl Store for Table {
         Ok(SessionPage {
             has_more: begins + sessions.len() < rows.len(),
             sessions,
+            everything_ended: self.everything_ended.lock().unwrap().clone(),
         })
     }
     async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
@@ -286,6 +288,17 @@ async fn what_this_process_changed_is_read_again_at_once() {
     let view = view(&cache, &table, NOW).await;
     let first = view.rows().next().unwrap();
     assert_eq!(first.end_reason(), Some(EndReason::Revoked));
+}
+
+#[tokio::test]
+async fn ending_everything_ends_what_was_open_and_not_what_had_vanished() {
+    // One every day: the last one is open, the others have vanished, recent ones and older ones.
+    let table = Table::with(10, DAY);
+    table.everything_ended.lock().unwrap().push(NOW.plus(1));
+    let view = view(&Cache::default(), &table, NOW.plus(2)).await;
+    let reasons: Vec<_> = view.rows().map(Visit::end_reason).collect();
+    assert_eq!((reasons.len(), reasons[0]), (10, Some(EndReason::Revoked)));
+    assert_eq!(reasons[1..], [None; 9]);
 }
 
 #[tokio::test]
