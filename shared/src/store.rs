@@ -211,7 +211,7 @@ pub enum Starts {
         /// The first moment that is not.
         before: Option<Timestamp>,
     },
-    /// Those whose start an owner has emptied.
+    /// Those whose start an owner has emptied, or made something that is no time.
     Missing,
 }
 

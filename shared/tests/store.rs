@@ -1277,6 +1277,48 @@ async fn only_its_owner_can_read_a_new_sqlite_file() {
 }
 
 #[tokio::test]
+async fn a_start_that_does_not_sort_as_a_time_is_listed_apart() {
+    let visit = Visit::begin(sqlite()).await;
+    let Owner::Sqlite(path, _folder) = &visit.owner else {
+        unreachable!()
+    };
+    let db = rusqlite::Connection::open(path).unwrap();
+    let dated = Starts::Between {
+        from: None,
+        before: None,
+    };
+    for (start, is_time) in [
+        ("2026-01-02T03:04:05Z", true),
+        ("2026-01-02T03:04:05+01:00", false),
+        ("2026-01-02 03:04:05", false),
+        ("yesterday", false),
+        (" ", false),
+        ("", false),
+    ] {
+        db.execute("UPDATE emailAccess SET sessionStartTime = ?1", [start])
+            .unwrap();
+        for (starts, expected) in [
+            (Starts::All, true),
+            (dated, is_time),
+            (Starts::Missing, !is_time),
+        ] {
+            let listing = Listing {
+                starts,
+                ..Listing::of(None)
+            };
+            let page = visit.store.list(&listing, 0).await.unwrap();
+            assert_eq!(
+                page.sessions.len(),
+                usize::from(expected),
+                "{start:?} {starts:?}"
+            );
+            let count = visit.store.count(starts).await.unwrap();
+            assert_eq!(count, u64::from(expected), "{start:?} {starts:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_processes_share_one_sqlite_file() {
     let (store, owner) = sqlite();
     let Owner::Sqlite(path, _folder) = &owner else {

@@ -376,8 +376,10 @@ impl Sweep {
         self.is_done = !has_more;
         if has_more {
             let first = rows.first().map(Row::start);
+            // Never back up: whatever a store gives, reading comes to an end.
+            let is_below = |last: Timestamp| self.before.is_none_or(|top| last.plus(1) < top);
             match rows.last().map(Row::start) {
-                Some(last) if first != Some(last) => {
+                Some(last) if first != Some(last) && is_below(last) => {
                     // The rest of its second is on the next page: then all of them come from there.
                     rows.retain(|row| row.start() != last);
                     self.before = Some(last.plus(1));

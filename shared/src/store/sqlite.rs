@@ -46,8 +46,11 @@ const ADDED: [(&str, &str); 1] = [("consentVersion", "TEXT")];
 
 /// Not the row that ends everything.
 const IS_VISIT: &str = "emailOfAccessor <> :everyone";
-/// See [`range`].
-const BEGAN: &str = "sessionStartTime >= :from AND sessionStartTime < :before";
+/// See [`range`]. Only what is spelled as times here are sorts by when it was; anything else an owner
+/// typed counts as no start.
+const BEGAN: &str = "sessionStartTime >= :from AND sessionStartTime < :before
+    AND (:is_time IS NULL OR :is_time = (sessionStartTime GLOB
+        '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z'))";
 /// Neither ended nor of the row that ends everything.
 const IS_OPEN: &str = "trim(coalesce(endReason, '')) = '' AND emailOfAccessor <> :everyone";
 
@@ -313,11 +316,11 @@ impl Store for SqliteStore {
                 WHERE {IS_VISIT} AND {BEGAN} AND (:email IS NULL OR emailOfAccessor = :email)
                 ORDER BY sessionStartTime {direction}, id {direction} LIMIT :limit OFFSET :offset"
             );
-            let (from, before) = range(listing.starts);
+            let (from, before, is_time) = range(listing.starts);
             let email = listing.email.as_ref().map(Email::as_str);
             let offset = i64::from(number) * i64::from(listing.page_size);
             let values = named_params! {
-                ":everyone": EVERYONE, ":from": from, ":before": before, ":email": email,
+                ":everyone": EVERYONE, ":from": from, ":before": before, ":is_time": is_time, ":email": email,
                 ":limit": listing.page_size + 1, ":offset": offset,
             };
             Ok(SessionPage {
@@ -331,8 +334,8 @@ impl Store for SqliteStore {
     async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
         self.reading(move |db| {
             let select = format!("SELECT count(*) FROM emailAccess WHERE {IS_VISIT} AND {BEGAN}");
-            let (from, before) = range(starts);
-            let values = named_params! { ":everyone": EVERYONE, ":from": from, ":before": before };
+            let (from, before, is_time) = range(starts);
+            let values = named_params! { ":everyone": EVERYONE, ":from": from, ":before": before, ":is_time": is_time };
             let count: i64 = db
                 .prepare_cached(&select)?
                 .query_row(values, |row| row.get(0))?;
@@ -342,20 +345,18 @@ impl Store for SqliteStore {
     }
 }
 
-/// Texts that a start is not below, and below, in the order they sort in: so the index finds them.
-fn range(starts: Starts) -> (String, String) {
-    /// Sorts after white space, and before whatever a time begins with.
-    const FIRST: &str = "!";
+/// Texts that a start is not below, and below, in the order they sort in, so that the index finds
+/// them; and whether it has to be a time, or none.
+fn range(starts: Starts) -> (String, String, Option<bool>) {
     const LAST: &str = "\u{10ffff}";
-    let (from, before) = match starts {
-        Starts::All => return (String::new(), LAST.to_owned()),
-        Starts::Missing => return (String::new(), FIRST.to_owned()),
-        Starts::Between { from, before } => (from, before),
+    let (from, before, is_time) = match starts {
+        Starts::All => (None, None, None),
+        Starts::Missing => (None, None, Some(false)),
+        Starts::Between { from, before } => (from, before, Some(true)),
     };
-    let text = |moment: Option<Timestamp>, else_: &str| {
-        moment.map_or_else(|| else_.to_owned(), |moment| moment.to_string())
-    };
-    (text(from, FIRST), text(before, LAST))
+    let text = |moment: Timestamp| moment.to_string();
+    let before = before.map_or_else(|| LAST.to_owned(), text);
+    (from.map(text).unwrap_or_default(), before, is_time)
 }
 
 /// Whether a row has the span's moment in it.

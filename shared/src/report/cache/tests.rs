@@ -243,6 +243,27 @@ async fn a_row_without_a_start_stands_where_it_was_last_seen() {
     assert!(ids(&view).contains("1000"));
 }
 
+#[test]
+fn reading_never_goes_back_up_whatever_a_store_gives() {
+    let table = Table::default();
+    let task = Task {
+        store: &table,
+        pause: Duration::ZERO,
+        limits: &LIMITS,
+        keeps_changing: DAY,
+        now: NOW,
+        changes: 0,
+    };
+    let mut sweep = Sweep::new(None, Some(NOW), &task);
+    let mut texts = Texts::default();
+    let mut page =
+        |starts: [Timestamp; 2]| starts.map(|start| Row::new(&visit(1, start), &mut texts));
+    assert!(!sweep.add(page([NOW.minus(1), NOW.plus(50)]).into(), true, NOW));
+    assert_eq!((sweep.before, sweep.number), (Some(NOW), 1));
+    assert!(!sweep.add(page([NOW.minus(2), NOW.minus(9)]).into(), true, NOW));
+    assert_eq!((sweep.before, sweep.number), (Some(NOW.minus(8)), 0));
+}
+
 #[tokio::test]
 async fn what_can_change_is_read_again_after_seconds_and_the_rest_after_minutes() {
     let table = Table::with(100, DAY / 4);
