@@ -474,3 +474,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_end_far_ahead_leaves_no_visit_out_of_the_chart() {
+    let now = Timestamp::from_unix(NOW);
+    let visit = Session {
+        id: RecordId::new("1"),
+        email: "ann@example.com".to_owned(),
+        start: now.minus(86_400),
+        last_seen: now,
+        end_reason: None,
+        ended_at: None,
+        active_seconds: None,
+        current_page: None,
+        pages: Pages::new(),
+    };
+    for to in ["2200-01-01", "9000-01-01"] {
+        let filter = Filter::read([("to", to)], now).unwrap();
+        let answer = summary([&visit], &filter, &LIMITS, now, data());
+        let counted: u64 = answer.periods.items.iter().map(|item| item.sessions).sum();
+        assert_eq!((answer.sessions.total, counted), (1, 1), "{to}");
+    }
+}

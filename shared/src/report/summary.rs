@@ -67,13 +67,17 @@ pub fn summary<'a, V: Visit + 'a>(
 
 /// From the first moment that is meant, or the first visit, to the last one, or now.
 fn periods<V: Visit>(visits: &[&V], filter: &Filter, now: Timestamp) -> (Unit, Vec<Span>) {
-    let to = filter.to.unwrap_or(now.plus(1));
-    let first = || visits.iter().map(|visit| visit.start()).min();
-    let Some(from) = filter.from.or_else(first) else {
+    let starts = || visits.iter().map(|visit| visit.start());
+    let Some(from) = filter.from.or_else(|| starts().min()) else {
         return (Unit::for_range(0), Vec::new());
     };
+    let mut to = filter.to.unwrap_or(now.plus(1));
+    if to.since(from) > LONGEST {
+        // The future is left out before any visit is.
+        to = to.min(starts().fold(now, Timestamp::max).plus(1));
+    }
     let from = from.max(to.minus(LONGEST));
-    let unit = Unit::for_range(filter.to.unwrap_or(now).since(from));
+    let unit = Unit::for_range(filter.to.map_or(now, |asked| asked.min(to)).since(from));
     (unit, spans(unit, &filter.zone, from, to))
 }
 
