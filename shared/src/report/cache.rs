@@ -27,7 +27,8 @@ const DRIVE: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(5);
 /// Rows that can still change are read again when they are this old, in seconds.
 const RECENT_AGE: u64 = 5;
-/// The others, which only an owner's hand and deletion change.
+/// The others, which only an owner's hand and deletion change; sooner where there are more or fewer
+/// of them.
 const OLDER_AGE: u64 = 600;
 /// A session can change for its lifetime, and its row this much longer: late snapshots are folded in
 /// as long as the cookie lives.
@@ -129,6 +130,12 @@ struct Reader {
     recent_changes: u64,
     recent: Option<Sweep>,
     older: Option<Older>,
+    /// How many older rows there were when they were last read.
+    older_count: u64,
+    /// The recent rows have been read since the older ones were last counted.
+    is_count_due: bool,
+    /// There are more or fewer older rows than were read.
+    has_count_changed: bool,
     /// Both are due, and this one's turn it is.
     is_olders_turn: bool,
 }
@@ -139,6 +146,7 @@ enum Step {
     Begin,
     Recent,
     Older,
+    Count,
 }
 
 impl Reader {
@@ -170,7 +178,8 @@ impl Reader {
             None => true,
             Some(as_of) => task.now.since(as_of) >= age || as_of.since(task.now) > age,
         };
-        if self.older.is_none() && (!self.has_begun() || is_old(&self.view.older, OLDER_AGE)) {
+        let is_older_due = self.has_count_changed || is_old(&self.view.older, OLDER_AGE);
+        if self.older.is_none() && (!self.has_begun() || is_older_due) {
             return Some(Step::Begin);
         }
         let recent = !self.view.recent.is_complete
@@ -178,7 +187,7 @@ impl Reader {
             || is_old(&self.view.recent, RECENT_AGE)
             || self.recent_changes != task.changes;
         match (recent, self.older.is_some()) {
-            (false, false) => None,
+            (false, false) => self.is_count_due.then_some(Step::Count),
             (true, true) if self.view.recent.is_complete && self.is_olders_turn => {
                 Some(Step::Older)
             }
@@ -204,6 +213,12 @@ impl Reader {
                 self.is_olders_turn = false;
                 self.read_older(task).await
             }
+            Step::Count => {
+                let counted = task.store.count(older_than(self.view.boundary)).await?;
+                self.is_count_due = false;
+                self.has_count_changed = counted != self.older_count;
+                Ok(())
+            }
         }
     }
 
@@ -228,6 +243,7 @@ impl Reader {
             self.view.startless = startless.clone().into();
         }
         self.view.stored = Some(stored);
+        self.has_count_changed = false;
         self.older = Some(Older {
             sweep: Sweep::new(None, Some(boundary), task),
             boundary,
@@ -265,6 +281,8 @@ impl Reader {
         if is_done {
             self.recent_changes = sweep.changes;
             self.recent = None;
+            self.is_count_due = true;
+            self.view.find_moved();
         }
         Ok(())
     }
@@ -290,11 +308,7 @@ impl Reader {
             }
             sleep(task.pause).await;
         }
-        let range = Starts::Between {
-            from: None,
-            before: Some(older.boundary),
-        };
-        let counted = task.store.count(range).await?;
+        let counted = task.store.count(older_than(older.boundary)).await?;
         let read: usize = older.sweep.pieces.iter().map(|piece| piece.len()).sum();
         if counted != read as u64 && !older.is_again {
             tracing::info!(counted, read, "rows came or went while they were read");
@@ -311,6 +325,9 @@ impl Reader {
         self.view.boundary = older.boundary;
         trim(&mut self.view.recent.pieces, older.boundary);
         self.view.read_to = ReadTo::End;
+        self.view.find_moved();
+        self.older_count = counted;
+        self.is_count_due = false;
         self.older = None;
         self.texts.forget_unused();
         Ok(())
@@ -398,6 +415,13 @@ impl Sweep {
             Some(before) if self.has_moved => ReadTo::DownTo(before),
             _ => ReadTo::Nothing,
         }
+    }
+}
+
+const fn older_than(boundary: Timestamp) -> Starts {
+    Starts::Between {
+        from: None,
+        before: Some(boundary),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What has been read of the table, as one question sees it.
 
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -20,6 +21,16 @@ pub(super) struct Part {
     pub(super) as_of: Option<Timestamp>,
     /// Every row of the part is there.
     pub(super) is_complete: bool,
+}
+
+impl Part {
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.pieces.iter().flat_map(|piece| piece.iter())
+    }
+
+    fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
 }
 
 /// How far down the table has been read, from the newest start.
@@ -43,6 +54,9 @@ pub struct View {
     pub(super) older: Part,
     /// Those whose start an owner has emptied. They stand where they were last seen.
     pub(super) startless: Arc<[Row]>,
+    /// Ids of rows that are among the recent ones, and besides where they stood before an owner
+    /// changed their start.
+    pub(super) moved: Arc<HashSet<Box<str>>>,
     pub(super) boundary: Timestamp,
     pub(super) read_to: ReadTo,
     /// How many rows the table had when it was counted.
@@ -56,6 +70,7 @@ impl Default for View {
             recent: Part::default(),
             older: Part::default(),
             startless: Arc::default(),
+            moved: Arc::default(),
             boundary: Timestamp::from_unix(0),
             read_to: ReadTo::Nothing,
             stored: None,
@@ -66,12 +81,20 @@ impl Default for View {
 impl View {
     /// Every row that was read, newest start first, down to where none is missing.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        let pieces = self.recent.pieces.iter().chain(&self.older.pieces);
-        let startless = self.startless.iter();
+        let stays = |row: &&Row| !self.moved.contains(row.id());
+        let startless = self.startless.iter().filter(stays);
         Merged {
-            main: pieces.flat_map(|piece| piece.iter()).peekable(),
+            main: (self.recent.rows().chain(self.older.rows().filter(stays))).peekable(),
             side: startless.filter(|row| self.reaches(row)).peekable(),
         }
+    }
+
+    /// Finds the rows that an owner has moved among the recent ones, so that they count once.
+    pub(super) fn find_moved(&mut self) {
+        let recent: HashSet<&str> = self.recent.rows().map(Visit::id).collect();
+        let elsewhere = self.older.rows().chain(self.startless.iter());
+        let moved = elsewhere.map(Visit::id).filter(|id| recent.contains(id));
+        self.moved = Arc::new(moved.map(Box::from).collect());
     }
 
     /// Those of a range of starts.
@@ -91,8 +114,8 @@ impl View {
     /// How many rows were read.
     #[must_use]
     pub fn len(&self) -> usize {
-        let pieces = self.recent.pieces.iter().chain(&self.older.pieces);
-        pieces.map(|piece| piece.len()).sum::<usize>() + self.startless.len()
+        let all = self.recent.len() + self.older.len() + self.startless.len();
+        all.saturating_sub(self.moved.len())
     }
 
     /// Whether every row of a range of starts was read.

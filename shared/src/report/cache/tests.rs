@@ -272,7 +272,10 @@ async fn what_can_change_is_read_again_after_seconds_and_the_rest_after_minutes(
     let calls = table.calls();
     let (recent, older) = (99, 3);
     table.remove(recent);
-    table.remove(older);
+    let seen = NOW.minus(90 * DAY);
+    let change = |rows: &mut BTreeMap<u64, Session>| rows.get_mut(&older).unwrap().last_seen = seen;
+    change(&mut table.rows.lock().unwrap());
+    let is_seen = |view: &View| view.rows().any(|row| row.last_seen() == seen);
 
     let soon = view(&cache, &table, NOW.plus(4)).await;
     assert_eq!(
@@ -283,18 +286,51 @@ async fn what_can_change_is_read_again_after_seconds_and_the_rest_after_minutes(
     assert_eq!(soon.data(&Filter::default(), NOW.plus(4)).as_of.0, NOW);
 
     let later = view(&cache, &table, NOW.plus(5)).await;
-    assert!(!ids(&later).contains("99") && ids(&later).contains("3"));
-    assert_eq!(table.calls(), calls + 1, "one page");
+    assert!(!ids(&later).contains("99") && !is_seen(&later));
+    assert_eq!(table.calls(), calls + 2, "one page, and a count");
     let data = later.data(&Filter::default(), NOW.plus(5));
     assert_eq!((data.as_of.0, data.older_as_of.0), (NOW.plus(5), NOW));
 
     let latest = view(&cache, &table, NOW.plus(600)).await;
     assert_eq!(ids(&latest), table.ids());
+    assert!(is_seen(&latest));
     let data = latest.data(&Filter::default(), NOW.plus(600));
     assert_eq!(
         (data.as_of.0, data.older_as_of.0),
         (NOW.plus(600), NOW.plus(600))
     );
+}
+
+#[tokio::test]
+async fn older_rows_that_come_or_go_are_seen_with_the_recent_ones() {
+    let table = Table::with(100, DAY / 4);
+    let cache = Cache::default();
+    view(&cache, &table, NOW).await;
+    for (seconds, change) in [(5, Some(3)), (10, None)] {
+        match change {
+            Some(id) => table.remove(id),
+            None => (1_000..4_000).for_each(|id| table.add(id, NOW.minus(id * 3_600))),
+        }
+        let view = view(&cache, &table, NOW.plus(seconds)).await;
+        assert_eq!(ids(&view), table.ids());
+        let calls = table.calls();
+        self::view(&cache, &table, NOW.plus(seconds + 1)).await;
+        assert_eq!(table.calls(), calls, "nothing is left to read");
+    }
+}
+
+#[tokio::test]
+async fn a_row_whose_start_was_changed_counts_once() {
+    let table = Table::with(100, DAY / 4);
+    let cache = Cache::default();
+    view(&cache, &table, NOW).await;
+    // Another one in its place, so that there are as many as before.
+    table.add(3, NOW.minus(5));
+    table.add(1_000, NOW.minus(20 * DAY));
+    let view = view(&cache, &table, NOW.plus(5)).await;
+    assert_eq!((ids(&view).len(), view.len()), (100, 100));
+    let moved = view.rows().find(|row| row.id() == "3").unwrap();
+    assert_eq!(moved.start(), NOW.minus(5));
 }
 
 #[tokio::test]
