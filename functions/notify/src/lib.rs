@@ -5,7 +5,8 @@
 //! slow, can keep a visitor waiting. Time is cut into [`Window`]s that touch: an event is told with the
 //! window that its moment lies in, by whoever looks at that window, so nobody has to remember
 //! anything. A window that could not be told is told again as a whole: a message may come twice, with
-//! the same id, and none is left out.
+//! the same id, and none is left out. One that the receiver refuses keeps no other waiting; it is tried
+//! again for a while, and the log says which one was given up.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,11 +20,13 @@ mod events;
 mod message;
 mod reading;
 mod receiver;
+mod refused;
 mod watch;
 
 pub use events::{Event, Kind, LAG_SECONDS, Window, told_at};
 pub use message::{Message, test_message};
 pub use receiver::{DeliveryError, Notifier, Receiver};
+pub use refused::Refused;
 pub use watch::Watch;
 
 /// A visit is written down by the clock of when its request came, and stands in the table when that is
@@ -37,7 +40,8 @@ pub enum NotifyError {
     /// The table could not be read.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// A message could not be delivered, and those after it were not tried.
+    /// The receiver is not there for now: a message could not be delivered, and those after it were not
+    /// tried.
     #[error("{0}")]
     Delivery(#[from] DeliveryError),
 }
@@ -56,8 +60,8 @@ impl NotifyError {
 /// What has been told already, by the ids of messages, with the start of the session that each is of.
 pub type Told = HashMap<String, Timestamp>;
 
-/// Tells what happened in a window, in the order it happened, and says how much that was. What
-/// `told` has is left out, and what is told goes into it.
+/// Tells what happened in a window, in the order it happened. What `told` has is left out, and what is
+/// told goes into it. What the receiver refuses keeps nothing else from being told, and is handed back.
 ///
 /// The window must lie [`SETTLED_AFTER_SECONDS`] before `now`, or in SQLite as long as a transaction
 /// may wait.
@@ -72,16 +76,25 @@ pub async fn run(
     window: Window,
     now: Timestamp,
     told: &mut Told,
-) -> Result<usize, NotifyError> {
-    let mut count = 0;
+) -> Result<Vec<Refused>, NotifyError> {
+    let mut refused = Vec::new();
     for event in reading::events(store, pace, limits, window).await? {
         let message = Message::of(&event, limits, now);
         if told.contains_key(&message.id) {
             continue;
         }
-        notifier.deliver(&message).await?;
-        told.insert(message.id, event.session.start);
-        count += 1;
+        let start = event.session.start;
+        match notifier.deliver(&message).await {
+            Ok(()) => {
+                told.insert(message.id, start);
+            }
+            Err(error) if error.may_pass() => return Err(error.into()),
+            Err(error) => refused.push(Refused {
+                message,
+                start,
+                error,
+            }),
+        }
     }
-    Ok(count)
+    Ok(refused)
 }

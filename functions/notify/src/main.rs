@@ -17,7 +17,7 @@ async fn main() -> std::process::ExitCode {
             let window = Window::of_minute(minute);
             let (pace, now) = (settings.pace(), Timestamp::now());
             let mut told = Told::new();
-            notify::run(
+            let refused = notify::run(
                 store.as_ref(),
                 pace,
                 &receiver,
@@ -27,6 +27,17 @@ async fn main() -> std::process::ExitCode {
                 &mut told,
             )
             .await?;
+            for one in &refused {
+                tracing::error!(
+                    id = one.message.id,
+                    error = one.error.to_string(),
+                    "a message was refused"
+                );
+            }
+            // The run has failed, after all else was told: Lambda tries it again, and an alarm sees it.
+            if let Some(first) = refused.into_iter().next() {
+                return Err(first.error.into());
+            }
         }
         Ok(())
     })

@@ -57,7 +57,7 @@ impl DeliveryError {
     }
 
     /// Whether it may be a matter of moments.
-    fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
             Self::Refused { status, .. } => {

@@ -9,6 +9,7 @@ use shared::timestamp::Timestamp;
 
 use crate::events::Window;
 use crate::receiver::Notifier;
+use crate::refused::Waiting;
 use crate::{NotifyError, SETTLED_AFTER_SECONDS, Told, run};
 
 /// What was missed while a receiver was away is caught up in steps of an hour, so that what has been
@@ -26,6 +27,7 @@ pub struct Watch {
     every: Duration,
     failures: u32,
     told: Told,
+    refused: Waiting,
 }
 
 impl Watch {
@@ -43,11 +45,13 @@ impl Watch {
             every: Duration::from_secs(every),
             failures: 0,
             told: Told::new(),
+            refused: Waiting::default(),
         }
     }
 
     /// Tells what happened since the last time that all was told, and says how long to wait until the
-    /// next call. What could not be told stays for that.
+    /// next call. What could not be told stays for that; what the receiver refused is tried again beside
+    /// everything else, and given up after a quarter of an hour.
     pub async fn step(
         &mut self,
         store: &dyn Store,
@@ -65,8 +69,14 @@ impl Watch {
             to: settled.min(self.from.plus(LONGEST_WINDOW)),
         };
         match run(store, pace, notifier, limits, window, now, &mut self.told).await {
-            Ok(_) => {
+            Ok(refused) => {
                 self.failures = 0;
+                self.refused.step(notifier, now).await;
+                for one in refused {
+                    // From here on it is told by nobody else.
+                    self.told.insert(one.message.id.clone(), one.start);
+                    self.refused.add(one, now);
+                }
                 self.from = window.to;
                 self.forget(limits);
                 if window.to < settled {

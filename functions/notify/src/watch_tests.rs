@@ -29,6 +29,9 @@ fn at(seconds: u64) -> Timestamp {
 struct Heard {
     ids: Mutex<Vec<String>>,
     room: Mutex<usize>,
+    /// What the body of a message that it refuses holds.
+    dislikes: Mutex<Option<&'static str>>,
+    refusals: Mutex<u32>,
 }
 
 #[async_trait]
@@ -38,6 +41,14 @@ impl Notifier for Heard {
         if *room == 0 {
             return Err(DeliveryError::Refused {
                 status: StatusCode::SERVICE_UNAVAILABLE,
+                retry_after: None,
+            });
+        }
+        let dislikes = *self.dislikes.lock().unwrap();
+        if dislikes.is_some_and(|word| message.json().contains(word)) {
+            *self.refusals.lock().unwrap() += 1;
+            return Err(DeliveryError::Refused {
+                status: StatusCode::FORBIDDEN,
                 retry_after: None,
             });
         }
@@ -230,4 +241,58 @@ async fn ending_everything_is_told_of_whoever_was_here() {
     place.store.end_many(&closed, at(180)).await.unwrap();
     place.step(400).await;
     assert_eq!(place.heard.took(), ["first-3"]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_keeps_no_other_waiting_and_is_given_up() {
+    let mut place = Place::new();
+    *place.heard.dislikes.lock().unwrap() = Some("eve@");
+    place.visit("eve@example.com", 10, None).await;
+    place.visit("ann@example.com", 20, None).await;
+    assert_eq!(place.step(100).await, 5);
+    assert_eq!(place.heard.took(), ["first-2"]);
+    place.visit("bob@example.com", 100, None).await;
+    assert_eq!(place.step(110).await, 5);
+    assert_eq!(place.heard.took(), ["first-3"]);
+    for now in (115..1_800).step_by(5) {
+        assert_eq!(place.step(now).await, 5);
+    }
+    assert_eq!(place.heard.took(), [""; 0]);
+    assert_eq!(*place.heard.refusals.lock().unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_is_told_once_the_receiver_was_mended() {
+    let mut place = Place::new();
+    *place.heard.dislikes.lock().unwrap() = Some("@");
+    place.visit("ann@example.com", 10, None).await;
+    place.step(100).await;
+    // Gone for a while, which is not held against the message.
+    place.heard.opens(0);
+    for now in (110..700).step_by(10) {
+        place.step(now).await;
+    }
+    place.heard.opens(usize::MAX);
+    *place.heard.dislikes.lock().unwrap() = None;
+    place.step(710).await;
+    place.step(720).await;
+    assert_eq!(place.heard.took(), ["first-1"]);
+}
+
+#[tokio::test]
+async fn a_refusal_beside_an_outage_loses_and_repeats_nothing() {
+    let mut place = Place::new();
+    *place.heard.dislikes.lock().unwrap() = Some("eve@");
+    place.visit("ann@example.com", 10, None).await;
+    place.visit("eve@example.com", 20, None).await;
+    place.visit("bob@example.com", 30, None).await;
+    place.heard.opens(1);
+    for now in [100, 110] {
+        place.step(now).await;
+    }
+    assert_eq!(place.heard.took(), ["first-1"]);
+    place.heard.opens(usize::MAX);
+    *place.heard.dislikes.lock().unwrap() = None;
+    place.step(130).await;
+    assert_eq!(place.heard.took(), ["first-2", "first-3"]);
 }
