@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use shared::app::open_store;
+use shared::email::MADE_UP;
 use shared::session::{Limits, Session};
 use shared::settings::{Pace, StoreSettings, Variables, limits};
 use shared::store::{Starts, Store, StoreError};
@@ -12,7 +13,7 @@ use crate::CommandResult;
 use crate::filters::no_database;
 use crate::listing::ListError;
 use crate::terminal::{Progress, say};
-use visits::{MADE_UP, Plan, Visits};
+use visits::{Plan, Visits};
 
 mod people;
 mod visits;
@@ -29,10 +30,11 @@ Examples:
   lastseen demo --remove                          takes them away again
   DATABASE_PATH=/tmp/demo.db lastseen demo && DATABASE_PATH=/tmp/demo.db lastseen
 
-Their addresses end with .example, a domain that nobody can have (RFC 2606). That
-tells them from real visits, which stay as they are: a second run replaces the
-first one's, and --remove deletes every row whose address ends so. The same seed,
-days, visits and until make the same rows.")]
+Their addresses end with .demo.example, a domain that nobody can have (RFC 2606)
+and that the gate lets nobody in with. That tells them from real visits, which
+stay as they are: a second run replaces the first one's, and --remove deletes
+every row whose address ends so. The same seed, days, visits and until make the
+same rows.")]
 pub(crate) struct Arguments {
     /// Another number makes other visits
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

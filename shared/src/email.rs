@@ -7,6 +7,10 @@ pub(crate) const MAX_LENGTH: usize = 254;
 /// The longest part before the `@` (RFC 5321 4.5.3.1.1), in octets.
 const MAX_LOCAL_LENGTH: usize = 64;
 
+/// How the addresses end that `lastseen demo` makes up, which are told from visitors' by that alone:
+/// nobody comes in with one. No mail reaches them either (RFC 2606).
+pub const MADE_UP: &str = ".demo.example";
+
 /// One valid address: trimmed, lower-cased, its domain in the form DNS knows (`münchen.de` is
 /// `xn--mnchen-3ya.de`).
 ///
@@ -133,12 +137,14 @@ impl EmailRules {
         })
     }
 
-    /// Whether this visitor may come in. A denial beats a permission.
+    /// Whether this visitor may come in. A denial beats a permission, and whoever is [`MADE_UP`] may
+    /// never.
     #[must_use]
     pub fn permit(&self, email: &Email) -> bool {
         let allowed =
             self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.matches(email));
-        allowed && !self.denied.iter().any(|pattern| pattern.matches(email))
+        let denied = self.denied.iter().any(|pattern| pattern.matches(email));
+        allowed && !denied && !email.as_str().ends_with(MADE_UP)
     }
 
     /// An address that may come in, for a visit that is no visitor's: with this local part where the
@@ -281,6 +287,29 @@ mod tests {
             EmailRules::parse("ann@example.com, nonsense", "").unwrap_err(),
             "nonsense"
         );
+    }
+
+    #[test]
+    fn nobody_comes_in_with_an_address_that_is_made_up() {
+        for allowed in ["", "@x.demo.example", "ann@x.demo.example"] {
+            let rules = EmailRules::parse(allowed, "").unwrap();
+            for text in [
+                "ann@x.demo.example",
+                "Ann@X.Demo.Example",
+                "ann@x.ｄemo.example",
+            ] {
+                let email = Email::parse(text).unwrap();
+                assert!(!rules.permit(&email), "{text}");
+            }
+        }
+        let rules = EmailRules::default();
+        for text in [
+            "ann@demo.example",
+            "ann@x.example",
+            "ann@x.demo.example.com",
+        ] {
+            assert!(rules.permit(&Email::parse(text).unwrap()), "{text}");
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Visitors that nobody is: names at a handful of companies.
 
-/// Reserved for examples, so that no address there can be anybody's (RFC 2606).
+/// Below a domain that is reserved for examples and for these: see [`shared::email::MADE_UP`].
 const COMPANIES: [&str; 7] = [
-    "meridian-trust.example",
-    "harbour-partners.example",
-    "alder-foundation.example",
-    "kestrel-bank.example",
-    "quayside-council.example",
-    "lindqvist.example",
-    "mail.example",
+    "meridian-trust.demo.example",
+    "harbour-partners.demo.example",
+    "alder-foundation.demo.example",
+    "kestrel-bank.demo.example",
+    "quayside-council.demo.example",
+    "lindqvist.demo.example",
+    "mail.demo.example",
 ];
 /// Of seventeen visitors in a row, so many are of each company: some send a whole team.
 const SHARES: [usize; 7] = [5, 4, 3, 2, 1, 1, 1];
@@ -54,9 +54,8 @@ fn company(index: usize) -> &'static str {
 mod tests {
     use std::collections::HashSet;
 
-    use shared::email::Email;
+    use shared::email::{Email, MADE_UP};
 
-    use super::super::visits::MADE_UP;
     use super::*;
 
     #[test]

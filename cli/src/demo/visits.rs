@@ -9,9 +9,6 @@ use shared::timestamp::Timestamp;
 
 use super::people;
 
-/// How the address of everybody who is made up ends.
-pub(super) const MADE_UP: &str = ".example";
-
 const DAY: u64 = 86_400;
 /// The pages of `static/portfolio`, and how much of their time visitors give to each.
 const REPORT: &str = "/portfolio/confidential/";

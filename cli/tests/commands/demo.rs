@@ -79,7 +79,7 @@ fn the_same_wish_makes_the_same_rows() {
 async fn a_second_run_replaces_the_first_and_real_visits_stay() {
     let place = Place::new();
     let store = sqlite(&place);
-    for email in ["ann@example.com", "bob@demo.example.com"] {
+    for email in ["ann@example.com", "bob@demo.example.com", "eve@x.example"] {
         visit(store.as_ref(), email, START, 60, None).await;
     }
     demo(&place, &["--visits", "120"]);
@@ -89,20 +89,20 @@ async fn a_second_run_replaces_the_first_and_real_visits_stay() {
     assert!(lines[1].starts_with("Made 20 visits of "), "{ran:?}");
     assert_eq!(
         lines[2],
-        "2 real visits are there as well, and stay as they are."
+        "3 real visits are there as well, and stay as they are."
     );
-    assert_eq!(rows(&place).len(), 22);
+    assert_eq!(rows(&place).len(), 23);
 
     let ran = demo(&place, &["--remove"]);
     assert_eq!(
         ran.out,
-        "Removed 20 demo visits.\n2 real visits are there as well, and stay as they are.\n"
+        "Removed 20 demo visits.\n3 real visits are there as well, and stay as they are.\n"
     );
     let left: BTreeSet<String> = rows(&place)
         .iter()
         .map(|row| row["emailOfAccessor"].as_str().unwrap().to_owned())
         .collect();
-    let real = ["ann@example.com", "bob@demo.example.com"];
+    let real = ["ann@example.com", "bob@demo.example.com", "eve@x.example"];
     assert_eq!(left, real.map(str::to_owned).into());
     let again = demo(&place, &["--remove"]).out;
     assert!(again.starts_with("There was no demo visit.\n"), "{again}");
@@ -137,7 +137,7 @@ fn what_cannot_be_meant_is_refused() {
 #[test]
 fn the_help_says_how_they_are_told_from_real_visits() {
     let help = Place::new().run(&["demo", "--help"]).out;
-    for word in [".example", "--remove", "--seed", "real visits"] {
+    for word in [".demo.example", "--remove", "--seed", "real visits"] {
         assert!(help.contains(word), "{word}: {help}");
     }
 }

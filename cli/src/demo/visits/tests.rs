@@ -41,7 +41,7 @@ fn assert_possible(plan: &Plan, visits: &[Session]) {
         let deadline = visit.last_seen.plus(limits.idle_timeout).min(end);
         assert!(visit.start >= until.minus(plan.days * DAY) && visit.start <= until);
         assert!(visit.last_seen >= visit.start && visit.last_seen <= until.min(end));
-        assert!(visit.email.ends_with(MADE_UP));
+        assert!(visit.email.ends_with(shared::email::MADE_UP));
 
         let active = visit.active_seconds.unwrap();
         assert!(active <= visit.duration_seconds(), "{visit:?}");
@@ -105,7 +105,7 @@ fn the_same_plan_makes_the_same_visits_and_another_seed_others() {
     let row = format!("{email} {start} {last_seen} {active_seconds:?}");
     assert_eq!(
         row,
-        "uma.ueda@meridian-trust.example 2026-11-03T15:16:06Z 2026-11-03T15:21:14Z Some(189)"
+        "uma.ueda@meridian-trust.demo.example 2026-11-03T15:16:06Z 2026-11-03T15:21:14Z Some(189)"
     );
 }
 
