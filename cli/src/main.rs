@@ -22,6 +22,7 @@ mod listing;
 mod notify;
 mod openapi;
 mod parts;
+mod queue;
 mod serve;
 mod sessions;
 mod setup;

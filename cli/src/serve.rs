@@ -19,7 +19,7 @@ use http::{HeaderValue, StatusCode};
 use notify::{Receiver, Watch};
 use shared::app::App;
 use shared::body::MAX_BODY_BYTES;
-use shared::settings::{Settings, StoreSettings, Variables};
+use shared::settings::{Settings, StoreSettings, Variables, write_requests};
 use shared::timestamp::Timestamp;
 use shared::web;
 use tokio::net::TcpListener;
@@ -27,7 +27,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::keys::TokenFrom;
 use crate::site::{self, Site};
-use crate::{CommandResult, connections, keys, parts, signal};
+use crate::{CommandResult, connections, keys, parts, queue, signal};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,6 +46,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     let made_key = keys::ensure(&mut variables)?;
     let owners_token = keys::ensure_admin_token(&mut variables)?;
     let app = App::start(&variables)?.with_codes()?;
+    let (app, queue) = queue::behind(app, &variables)?;
 
     let listener = TcpListener::bind(&address)
         .await
@@ -60,6 +61,11 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     tracing::info!("sessions are kept in {}", describe(&app.settings.store));
     if let StoreSettings::NocoDb(settings) = &app.settings.store {
         crate::doctor::warn_of_missing_columns(settings).await;
+    }
+    if let Some(queue) = queue {
+        queue::announce(&queue, &variables).await;
+        let requests = write_requests(&variables)?;
+        tokio::spawn(queue::empty(app.clone(), queue, requests));
     }
     if let Some(days) = app.settings.retention_days {
         tokio::spawn(delete_old(app.clone(), days));

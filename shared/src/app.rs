@@ -11,6 +11,7 @@ use crate::mail::Mailer;
 #[cfg(feature = "smtp")]
 use crate::mail::smtp::Smtp;
 use crate::nocodb::Connections;
+use crate::queue::{Queue, WriteBehind};
 #[cfg(feature = "reports")]
 use crate::report::Cache;
 use crate::settings::{SettingError, Settings, StoreSettings, Variables};
@@ -24,6 +25,8 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// See [`Store`].
     pub store: Arc<dyn Store>,
+    /// What stands in front of the store, for heartbeats and endings; see [`WriteBehind`].
+    pub writes: Arc<WriteBehind>,
     /// See [`Codes`]. Only the program that answers the gate has them; where the settings ask for
     /// codes and there are none, nobody is let in.
     pub codes: Option<Arc<Codes>>,
@@ -73,14 +76,45 @@ impl App {
     ) -> Result<Self, StartError> {
         let settings = Settings::read(variables)?;
         let store = open_store(&settings.store, connections)?;
+        let writes = WriteBehind::without_queue(Arc::clone(&store), settings.limits);
         Ok(Self {
             settings: Arc::new(settings),
             store,
+            writes: Arc::new(writes),
             codes: None,
             flood: Arc::default(),
             #[cfg(feature = "reports")]
             reports: Arc::default(),
         })
+    }
+
+    /// With a queue behind the store.
+    #[must_use]
+    pub fn with_queue(mut self, queue: Arc<dyn Queue>) -> Self {
+        let (store, settings) = (Arc::clone(&self.store), &self.settings);
+        let writes = WriteBehind::with_queue(store, settings.limits, queue, settings.write_every);
+        self.writes = Arc::new(writes);
+        self
+    }
+
+    /// With the queue on AWS that `QUEUE_URL` names, where it names one.
+    ///
+    /// # Errors
+    /// [`SettingError`] where batched mode is on and there is no queue.
+    #[cfg(feature = "queue-on-aws")]
+    pub fn with_queue_on_aws(self, variables: &Variables) -> Result<Self, SettingError> {
+        match crate::settings::queue_url(variables) {
+            Some(url) => {
+                let queue = crate::queue::sqs::SqsQueue::new(variables, url);
+                Ok(self.with_queue(Arc::new(queue)))
+            }
+            None if self.settings.write_every.is_some() => Err(SettingError {
+                name: crate::settings::QUEUE_URL,
+                problem: "is missing; WRITE_EVERY_SECONDS needs the queue that the stack makes"
+                    .to_owned(),
+            }),
+            None => Ok(self),
+        }
     }
 
     /// With codes, where the settings ask for them: kept in memory, and mailed by SMTP. For one

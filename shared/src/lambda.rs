@@ -175,6 +175,8 @@ impl Current {
 
 fn app(variables: &Variables, connections: &Connections) -> Result<App, StartError> {
     let app = App::start_over(variables, Some(connections.clone()))?;
+    #[cfg(feature = "queue-on-aws")]
+    let app = app.with_queue_on_aws(variables)?;
     // The gate's function alone is built with it; the others never ask for a code.
     #[cfg(feature = "codes-on-aws")]
     let app = app.with_codes_on_aws(variables)?;

@@ -28,6 +28,7 @@ pub mod nocodb;
 pub mod openapi;
 pub mod origin;
 pub mod owner;
+pub mod queue;
 pub mod redirect;
 #[cfg(feature = "reports")]
 pub mod report;

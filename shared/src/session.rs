@@ -68,7 +68,7 @@ impl Limits {
 }
 
 /// Why a session ended. The first one written stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum EndReason {
@@ -152,16 +152,75 @@ pub struct Session {
 }
 
 /// What a heartbeat makes of a row: the columns it writes. `None` leaves a column as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// See [`Session::last_seen`].
     pub last_seen: Timestamp,
     /// See [`Session::active_seconds`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_seconds: Option<u64>,
     /// See [`Session::current_page`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_page: Option<String>,
     /// See [`Session::pages`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<Pages>,
+}
+
+impl Figures {
+    /// Folds two reports of one session: the largest cumulative figures and the newest last seen
+    /// win, so that their order does not matter, nor how often either comes.
+    #[must_use]
+    pub fn fold(self, other: Self) -> Self {
+        let newest = newest_page(
+            (self.last_seen, self.current_page),
+            (other.last_seen, other.current_page),
+        );
+        Self {
+            last_seen: self.last_seen.max(other.last_seen),
+            active_seconds: self.active_seconds.max(other.active_seconds),
+            current_page: newest,
+            pages: match (self.pages, other.pages) {
+                (Some(one), Some(other)) => Some(larger_of_each(&one, &other)),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+}
+
+/// The page that was looked at last. Within one second nobody knows which was: then always the same
+/// one, whichever came first.
+fn newest_page(
+    one: (Timestamp, Option<String>),
+    other: (Timestamp, Option<String>),
+) -> Option<String> {
+    match (one, other) {
+        ((_, one), (_, None)) => one,
+        ((_, None), (_, other)) => other,
+        (one, other) => one.max(other).1,
+    }
+}
+
+/// A session's end, to be written into its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Why.
+    pub reason: EndReason,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Ending {
+    /// The first end reason stays: whether this one came before what a row says. What an owner typed
+    /// has no moment, and stays.
+    #[must_use]
+    pub fn precedes(&self, row: &Session) -> bool {
+        match (row.end_reason, row.ended_at) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(reason), Some(at)) => (self.at, self.reason) < (at, reason),
+        }
+    }
 }
 
 impl Session {
@@ -184,24 +243,15 @@ impl Session {
     #[must_use]
     pub fn fold(&self, heartbeat: &Heartbeat) -> Figures {
         let figures = &heartbeat.figures;
-        let reported = match self.end_reason {
-            None => figures.last_seen,
-            Some(_) => figures
-                .last_seen
-                .min(self.ended_at.unwrap_or(self.last_seen)),
-        };
-        let last_seen = self.last_seen.max(reported);
-        let ceiling = if self.end_reason.is_some() {
-            last_seen.since(self.start)
-        } else {
-            u64::MAX
-        };
+        let ended_at = self.ended_at.unwrap_or(self.last_seen);
+        let cutoff = self.end_reason.map(|_| ended_at);
+        let reported = figures.last_seen.min(cutoff.unwrap_or(figures.last_seen));
+        let most = cutoff.map_or(u64::MAX, |cutoff| cutoff.since(self.start));
+        let active = figures.active_seconds.map(|seconds| seconds.min(most));
         let is_newest = figures.last_seen >= self.last_seen;
         Figures {
-            last_seen,
-            active_seconds: self
-                .active_seconds
-                .max(figures.active_seconds.map(|seconds| seconds.min(ceiling))),
+            last_seen: self.last_seen.max(reported),
+            active_seconds: self.active_seconds.max(active),
             current_page: figures
                 .current_page
                 .clone()
@@ -211,6 +261,53 @@ impl Session {
                 .pages
                 .as_ref()
                 .map(|pages| larger_of_each(&self.pages, pages)),
+        }
+    }
+
+    /// The row with what waited to be written: [`fold`](Self::fold), for reports that come in any
+    /// order, and an ending that may be older than they are. What was reported of the time after the
+    /// end is cut off, so that the row is the one there would be had the ending come in time.
+    #[must_use]
+    pub fn with(&self, figures: &Figures, ending: Option<Ending>) -> Self {
+        let ending = ending.filter(|ending| ending.precedes(self));
+        let (end_reason, ended_at) = match ending {
+            Some(Ending { reason, at }) => (Some(reason), Some(at)),
+            None => (self.end_reason, self.ended_at),
+        };
+        let cutoff = end_reason.map(|_| ended_at.unwrap_or(self.last_seen));
+        let cut = |moment: Timestamp| moment.min(cutoff.unwrap_or(moment)).max(self.start);
+        let most = cutoff.map_or(u64::MAX, |cutoff| cutoff.since(self.start));
+        let at_most = |seconds: Option<u64>| seconds.map(|seconds| seconds.min(most));
+        // Where the row was ended before, what it says stays, whatever an owner made of it.
+        let is_new = ending.is_some();
+        let own = Figures {
+            last_seen: if is_new {
+                cut(self.last_seen)
+            } else {
+                self.last_seen
+            },
+            active_seconds: if is_new {
+                at_most(self.active_seconds)
+            } else {
+                self.active_seconds
+            },
+            current_page: self.current_page.clone(),
+            pages: Some(self.pages.clone()),
+        };
+        let reported = Figures {
+            last_seen: cut(figures.last_seen),
+            active_seconds: at_most(figures.active_seconds),
+            ..figures.clone()
+        };
+        let folded = own.fold(reported);
+        Self {
+            last_seen: folded.last_seen,
+            active_seconds: folded.active_seconds,
+            current_page: folded.current_page,
+            pages: folded.pages.unwrap_or_default(),
+            end_reason,
+            ended_at,
+            ..self.clone()
         }
     }
 
@@ -301,6 +398,9 @@ pub struct Heartbeat {
     pub confirmed_at: Timestamp,
     /// It is older than what may be stored, and has to be merged with it.
     pub is_late: bool,
+    /// The end of the token's session lifetime, which no heartbeat moves: with the row's id it tells
+    /// sessions apart.
+    pub session_end: Timestamp,
     /// The newest activity, which the idle deadline counts from.
     activity: Timestamp,
 }
@@ -350,6 +450,7 @@ impl Heartbeat {
                 || snapshot
                     .active_seconds
                     .is_some_and(|seconds| seconds < token.active),
+            session_end: token.end_deadline,
             // Looking is not enough to keep a session open: somebody may have walked away from it.
             activity: snapshot
                 .inactive_seconds
@@ -430,6 +531,29 @@ impl Claims {
         Self {
             idle_deadline: self.idle_deadline.max(deadline),
             ..self.clone()
+        }
+    }
+
+    /// After a heartbeat that waits in the queue, which keeps it as surely as the store: what is queued
+    /// counts as written. `confirmed_at` is when the store last told of endings and this session was
+    /// not among them.
+    #[must_use]
+    pub fn queued(
+        &self,
+        heartbeat: &Heartbeat,
+        confirmed_at: Option<Timestamp>,
+        limits: &Limits,
+    ) -> Self {
+        let alive = self.kept_alive(heartbeat, limits);
+        match confirmed_at {
+            Some(moment) => Self {
+                issued_at: self.issued_at.max(moment),
+                seen: heartbeat.figures.last_seen,
+                active: heartbeat.figures.active_seconds.unwrap_or(self.active),
+                ..alive
+            },
+            // The store is away, and nothing that it last wrote has changed.
+            None => alive,
         }
     }
 

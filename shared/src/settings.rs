@@ -11,6 +11,7 @@ use crate::token::Keys;
 mod address;
 mod codes;
 mod notify;
+mod queue;
 mod secret;
 mod store;
 mod variables;
@@ -18,6 +19,7 @@ mod web;
 
 pub use codes::{CodeSettings, SmtpUrl};
 pub use notify::{NotifyKey, NotifySettings, NotifyUrl};
+pub use queue::{QUEUE_URL, queue_url, write_every, write_requests};
 pub use secret::Secret;
 pub use store::{NocoDbSettings, Pace, StoreSettings};
 pub use variables::Variables;
@@ -134,6 +136,9 @@ pub struct Settings {
     pub flood_limits: bool,
     /// `NOTIFY_URL` and what belongs to it; `None` where nobody is told of visits.
     pub notify: Option<NotifySettings>,
+    /// `WRITE_EVERY_SECONDS`: batched mode, in which each row is written once in so many seconds;
+    /// `None` where every heartbeat is written at once.
+    pub write_every: Option<u64>,
     /// `TRUSTED_HOPS`: how many proxies in front append to `X-Forwarded-For`.
     pub trusted_hops: usize,
 }
@@ -202,6 +207,7 @@ impl Settings {
             codes,
             flood_limits,
             notify: NotifySettings::read(variables)?,
+            write_every: queue::write_every(variables)?,
             trusted_hops: variables.parse("TRUSTED_HOPS", 1, "a number of proxies")?,
         })
     }
@@ -271,7 +277,11 @@ fn path(name: &'static str, text: &str) -> Result<RedirectPath, SettingError> {
     })
 }
 
-fn email_rules(variables: &Variables) -> Result<EmailRules, SettingError> {
+/// `ALLOWED_EMAILS` and `DENIED_EMAILS`.
+///
+/// # Errors
+/// [`SettingError`] for an entry that is neither an address nor a domain.
+pub fn email_rules(variables: &Variables) -> Result<EmailRules, SettingError> {
     let [allowed, denied] =
         ["ALLOWED_EMAILS", "DENIED_EMAILS"].map(|name| variables.get(name).unwrap_or_default());
     EmailRules::parse(allowed, denied).map_err(|entry| {

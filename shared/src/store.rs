@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::email::Email;
 use crate::nocodb;
-use crate::session::{EndReason, Heartbeat, Limits, RecordId, Session};
+use crate::session::{EndReason, Ending, Heartbeat, Limits, Pages, RecordId, Session};
 use crate::timestamp::Timestamp;
 
 pub mod columns;
@@ -145,6 +145,34 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`], also for a row that is no visit, and for what can be no id.
     async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError>;
 
+    /// Those of these rows that are there and are visits, in any order, as they stand; and
+    /// [`SessionPage::everything_ended`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError>;
+
+    /// Changes rows, at most [`PAGE_SIZE`], in one request where the store can.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where one of them is not there; then, as after any error, any of the
+    /// others may have been changed or not.
+    async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError>;
+
+    /// One page of the rows that have an end reason, began at or after `began`, and were ended at or
+    /// after `since`, or at a moment that nobody wrote down; rows of
+    /// [`end_everything`](Self::end_everything) are among them. At most [`LARGEST_PAGE`], those that
+    /// began first come first. Pages count from 0.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn ended(
+        &self,
+        began: Timestamp,
+        since: Timestamp,
+        number: u32,
+    ) -> Result<SessionPage, StoreError>;
+
     /// One page of the sessions that began at or after `since` and have a moment in one of these
     /// spans, in the order they began; unlike in every other listing, rows of
     /// [`end_everything`](Self::end_everything) are among them. Where the table lacks the column of
@@ -171,6 +199,46 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn count(&self, starts: Starts) -> Result<u64, StoreError>;
+}
+
+/// What is to be changed in a row. `None` leaves a column as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// See [`Session::last_seen`].
+    pub last_seen: Option<Timestamp>,
+    /// See [`Session::active_seconds`].
+    pub active_seconds: Option<u64>,
+    /// See [`Session::current_page`].
+    pub current_page: Option<String>,
+    /// See [`Session::pages`].
+    pub pages: Option<Pages>,
+    /// See [`Session::end_reason`] and [`Session::ended_at`].
+    pub ending: Option<Ending>,
+}
+
+impl Change {
+    /// What makes one row of another; `None` where they are the same.
+    #[must_use]
+    pub fn between(before: &Session, after: &Session) -> Option<Self> {
+        let ending = match (after.end_reason, after.ended_at) {
+            (Some(reason), Some(at)) => Some(Ending { reason, at }),
+            _ => None,
+        };
+        let is_new = (before.end_reason, before.ended_at) != (after.end_reason, after.ended_at);
+        let change = Self {
+            last_seen: (before.last_seen != after.last_seen).then_some(after.last_seen),
+            active_seconds: after
+                .active_seconds
+                .filter(|_| before.active_seconds != after.active_seconds),
+            current_page: after
+                .current_page
+                .clone()
+                .filter(|_| before.current_page != after.current_page),
+            pages: (before.pages != after.pages).then(|| after.pages.clone()),
+            ending: ending.filter(|_| is_new),
+        };
+        (change != Self::default()).then_some(change)
+    }
 }
 
 /// Which sessions to list, and in which order.
@@ -300,6 +368,9 @@ pub enum StoreError {
     /// The thread that was to do it is gone.
     #[error("the store's thread stopped")]
     Stopped,
+    /// More heartbeats are under way than the store takes at once.
+    #[error("too many heartbeats at once")]
+    Busy,
 }
 
 impl From<nocodb::Error> for StoreError {

@@ -10,6 +10,7 @@ use shared::body::Body;
 use shared::cookies::Presented;
 use shared::gate::{INVALID, MISSING};
 use shared::origin;
+use shared::queue::{Beat, Ending};
 use shared::session::{EndReason, Heartbeat, Session};
 use shared::site_path::SitePath;
 use shared::snapshot::Snapshot;
@@ -58,8 +59,8 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
         return foreign(app, request, &snapshot, &token, now).await;
     }
     let heartbeat = Heartbeat::new(&token, &snapshot, &app.settings.limits, now);
-    match app.store.heartbeat(&token.record, &heartbeat).await {
-        Ok(row) => {
+    match app.writes.heartbeat(&token, &heartbeat, now).await {
+        Ok(Beat::Written(row)) => {
             if let Some(reason) = over(app, &token, &row, now).await {
                 return refuse(reason);
             }
@@ -67,6 +68,11 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
             let token = token.renewed(&heartbeat, &row, &app.settings.limits, now);
             with_token(app, alive(&token, now), &token, &snapshot, now)
         }
+        Ok(Beat::Queued { confirmed_at }) => {
+            let token = token.queued(&heartbeat, confirmed_at, &app.settings.limits);
+            with_token(app, alive(&token, now), &token, &snapshot, now)
+        }
+        Ok(Beat::Ended(reason)) => refuse(reason),
         // A deleted row: the owner wants no trace of this visit, and no more of it.
         Err(StoreError::NotFound) => refuse(EndReason::Revoked),
         Err(error) => {
@@ -127,8 +133,10 @@ fn not_written(token: &Claims, reason: EndReason, error: &StoreError) {
 
 /// Asks the store why the session is over; `None` where it is open.
 async fn ended(app: &App, token: &Claims, now: Timestamp) -> Result<Option<EndReason>, StoreError> {
-    match app.store.get(&token.record).await {
-        Ok(row) => Ok(over(app, token, &row, now).await),
+    match app.writes.look_up(token, now).await {
+        Ok(Beat::Written(row)) => Ok(over(app, token, &row, now).await),
+        Ok(Beat::Ended(reason)) => Ok(Some(reason)),
+        Ok(Beat::Queued { .. }) => Ok(None),
         Err(StoreError::NotFound) => Ok(Some(EndReason::Revoked)),
         Err(error) => {
             let record = token.record.as_str();
@@ -221,13 +229,15 @@ async fn record_ending(
         &Snapshot::default()
     };
     let heartbeat = Heartbeat::new(token, ours, &app.settings.limits, now);
-    match app.store.end(&token.record, &heartbeat, reason, now).await {
-        Ok(ended) => {
+    let ending = app.writes.end(token, &heartbeat, reason, None, now).await;
+    match ending {
+        Ok(Ending::Written(ended)) => {
             if !ended.already {
                 audit::ended(&token.record, reason);
             }
             ended.session.end_reason.unwrap_or(reason)
         }
+        Ok(Ending::Queued) => reason,
         Err(StoreError::NotFound) => EndReason::Revoked,
         Err(error) => {
             not_written(token, reason, &error);

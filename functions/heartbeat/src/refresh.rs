@@ -8,6 +8,7 @@ use shared::audit;
 use shared::cookies::Presented;
 use shared::gate::{self, INVALID, MISSING, Message};
 use shared::origin;
+use shared::queue::Beat;
 use shared::redirect::RedirectPath;
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::snapshot::Snapshot;
@@ -49,10 +50,12 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
     let answer = ask(app, request, &token, now).await;
     let now = now.plus(asked.elapsed().as_secs());
     let renewed = match answer {
-        Ok((row, renewed)) => match over(app, &token, &row, now).await {
+        Ok(Answer::Row(row, renewed)) => match over(app, &token, &row, now).await {
             Some(reason) => Err(reason),
             None => Ok(renewed.refreshed(now)),
         },
+        Ok(Answer::OpenAt(moment, renewed)) => Ok(renewed.refreshed(moment.unwrap_or(now))),
+        Ok(Answer::Ended(reason)) => Err(reason),
         Err(StoreError::NotFound) => Err(EndReason::Revoked),
         Err(error) => {
             tracing::error!(
@@ -73,21 +76,47 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
     }
 }
 
-/// The row, and the token as it would be renewed. A person opening a page counts as a heartbeat; a
-/// picture or a prefetch does not.
+/// What the store says, and the token as it would be renewed.
+enum Answer {
+    Row(Session, Claims),
+    /// Known from a question that served everybody, at that moment; or not known, since the store is
+    /// away.
+    OpenAt(Option<Timestamp>, Claims),
+    Ended(EndReason),
+}
+
+/// A person opening a page counts as a heartbeat; a picture or a prefetch does not.
 async fn ask(
     app: &App,
     request: &Request,
     token: &Claims,
     now: Timestamp,
-) -> Result<(Session, Claims), StoreError> {
+) -> Result<Answer, StoreError> {
     if !origin::is_navigation(request.headers()) {
-        return Ok((app.store.get(&token.record).await?, token.refreshed(now)));
+        let renewed = token.refreshed(now);
+        return Ok(match app.writes.look_up(token, now).await? {
+            Beat::Written(row) => Answer::Row(row, renewed),
+            Beat::Queued { confirmed_at } => Answer::OpenAt(confirmed_at, renewed),
+            Beat::Ended(reason) => Answer::Ended(reason),
+        });
     }
-    let heartbeat = Heartbeat::new(token, &Snapshot::default(), &app.settings.limits, now);
-    let row = app.store.heartbeat(&token.record, &heartbeat).await?;
-    let renewed = token.renewed(&heartbeat, &row, &app.settings.limits, now);
-    Ok((row, renewed))
+    let limits = &app.settings.limits;
+    let heartbeat = Heartbeat::new(token, &Snapshot::default(), limits, now);
+    Ok(match app.writes.heartbeat(token, &heartbeat, now).await? {
+        Beat::Written(row) => {
+            let renewed = token.renewed(&heartbeat, &row, limits, now);
+            Answer::Row(row, renewed)
+        }
+        Beat::Queued {
+            confirmed_at: Some(moment),
+        } => {
+            let renewed = token.queued(&heartbeat, Some(moment), limits);
+            Answer::OpenAt(Some(moment), renewed)
+        }
+        // An outage extends nothing.
+        Beat::Queued { confirmed_at: None } => Answer::OpenAt(None, token.clone()),
+        Beat::Ended(reason) => Answer::Ended(reason),
+    })
 }
 
 fn to_gate(app: &App, back: &RedirectPath, reason: Option<&str>) -> Response {

@@ -9,6 +9,7 @@ use shared::cookies::Presented;
 use shared::ending;
 use shared::gate::{self, Message};
 use shared::origin;
+use shared::queue::Ending;
 use shared::session::{EndReason, Heartbeat};
 use shared::snapshot::{self, Snapshot};
 use shared::store::StoreError;
@@ -128,29 +129,40 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
         now,
     );
     let record = token.record.as_str();
-    match app.store.end(&token.record, &heartbeat, reason, now).await {
+    let is_everywhere = wish.everywhere && settings.everywhere_on.includes(wish.reason);
+    let everywhere = is_everywhere.then_some(wish.reason);
+    let ending = app.writes.end(&token, &heartbeat, reason, everywhere, now);
+    match ending.await {
         // Whoever holds a copy of a cookie that has been logged out can do nothing more with it.
-        Ok(ended) if ended.already => {}
-        Ok(ended) => {
+        Ok(Ending::Written(ended)) if ended.already => {}
+        Ok(Ending::Written(ended)) => {
             audit::ended(&token.record, reason);
-            if wish.everywhere && settings.everywhere_on.includes(wish.reason) {
-                end_all(app, &ended.session.email, wish.reason, now).await;
+            if is_everywhere && !end_all(app, &ended.session.email, wish.reason, now).await {
+                let writes = &app.writes;
+                let later = writes.end_others_later(&token, &heartbeat, reason, wish.reason, now);
+                // Where this fails too, it is in the log, and nobody else can be told.
+                let _ = later.await;
             }
         }
-        Err(StoreError::NotFound) => {}
+        Ok(Ending::Queued) | Err(StoreError::NotFound) => {}
         Err(error) => {
             tracing::error!(record, %reason, error = error.to_string(), "an ending could not be written");
         }
     }
 }
 
-async fn end_all(app: &App, email: &str, reason: EndReason, now: Timestamp) {
+/// Says whether it could.
+async fn end_all(app: &App, email: &str, reason: EndReason, now: Timestamp) -> bool {
     let limits = &app.settings.limits;
-    if let Err(error) = ending::end_all(app.store.as_ref(), email, reason, limits, now).await {
-        tracing::error!(
-            error = error.to_string(),
-            "the visitor's other sessions could not be ended"
-        );
+    match ending::end_all(app.store.as_ref(), email, reason, limits, now).await {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::error!(
+                error = error.to_string(),
+                "the visitor's other sessions could not be ended"
+            );
+            false
+        }
     }
 }
 

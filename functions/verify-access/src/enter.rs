@@ -5,6 +5,7 @@ use shared::audit;
 use shared::cookies::Presented;
 use shared::email::Email;
 use shared::ending;
+use shared::queue::Ending;
 use shared::session::{EndReason, Heartbeat};
 use shared::snapshot::Snapshot;
 use shared::store::StoreError;
@@ -75,8 +76,9 @@ async fn end_presented(app: &App, token: &Claims, now: Timestamp) {
         ..Snapshot::default()
     };
     let heartbeat = Heartbeat::new(token, &nothing_new, &app.settings.limits, now);
-    match app.store.end(&token.record, &heartbeat, reason, now).await {
-        Ok(ended) if !ended.already => audit::ended(&token.record, reason),
+    let ending = app.writes.end(token, &heartbeat, reason, None, now).await;
+    match ending {
+        Ok(Ending::Written(ended)) if !ended.already => audit::ended(&token.record, reason),
         Ok(_) | Err(StoreError::NotFound) => {}
         Err(error) => tracing::warn!(
             record = token.record.as_str(),

@@ -104,14 +104,11 @@ impl Client {
     /// # Errors
     /// [`Error::InvalidInput`] for an id that is not 1 to 64 letters, digits, `_` and `-`.
     pub fn table(&self, base_id: &str, table_id: &str) -> Result<Table, Error> {
-        let url = self.url(&[
-            "api",
-            "v3",
-            "data",
-            identifier("the base id", base_id)?,
-            identifier("the table id", table_id)?,
-        ]);
-        Ok(Table::new(self.clone(), url))
+        let table = identifier("the table id", table_id)?;
+        let base = identifier("the base id", base_id)?;
+        let url = self.url(&["api", "v3", "data", base, table]);
+        let bulk = self.url(&["api", "v2", "tables", table, "records"]);
+        Ok(Table::new(self.clone(), url, bulk))
     }
 
     /// Asks whether the server is up. Needs no valid token, and proves none.

@@ -128,6 +128,9 @@ fn meaning(node: &Node) -> Tree {
         Node::Is { field, op } => clause(field, op, vec![]),
         Node::Compare { field, op, value } => clause(field, op, vec![value.clone()]),
         Node::Time { field, op, at } => clause(field, op, vec!["exactDate".into(), seconds(*at)]),
+        Node::OneOf { field, ids } => {
+            clause(field, "in", ids.iter().map(ToString::to_string).collect())
+        }
         Node::Group { members, .. } if members.len() == 1 => meaning(&members[0]),
         Node::Group { or, members } => Tree::Group(
             members

@@ -46,4 +46,4 @@ pub use meta::{Base, DEFAULT_WORKSPACE, Field, FieldSpec, TableInfo, TableSchema
 pub use query::{Query, Sort};
 pub use record::{Page, Record, RecordId};
 pub use retry::Retry;
-pub use table::{Pages, Table};
+pub use table::{BULK, KEY, Pages, Table};

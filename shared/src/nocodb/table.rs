@@ -16,6 +16,12 @@ use super::{
 /// 0.301.3).
 const BATCH: usize = 10;
 
+/// Rows per request that an update through API v2 takes (0.301.3; 0.265.1 takes more).
+pub const BULK: usize = 100;
+
+/// The title of the key in every table that NocoDB made.
+pub const KEY: &str = "Id";
+
 /// One table's rows. Cheap to clone.
 ///
 /// Every call can fail like any of the [`Client`]'s, and with [`Error::TableNotFound`].
@@ -27,6 +33,7 @@ const BATCH: usize = 10;
 pub struct Table {
     client: Client,
     url: Url,
+    bulk: Url,
 }
 
 impl fmt::Debug for Table {
@@ -62,8 +69,8 @@ struct Records {
 }
 
 impl Table {
-    pub(super) fn new(client: Client, url: Url) -> Self {
-        Self { client, url }
+    pub(super) fn new(client: Client, url: Url, bulk: Url) -> Self {
+        Self { client, url, bulk }
     }
 
     /// Adds a row and returns it whole.
@@ -151,6 +158,40 @@ impl Table {
             records.extend(self.write(Method::PATCH, &batch, Twice::IsHarmless).await?);
         }
         Ok(records)
+    }
+
+    /// Changes up to [`BULK`] rows in one request of API v2, which takes ten times as many as v3 and
+    /// answers with ids alone. It **checks no value** (a date that is none is stored as `Invalid
+    /// Date`; measured on 0.265.1), and needs the key to be titled [`KEY`], as it is in every table
+    /// that NocoDB made.
+    ///
+    /// # Errors
+    /// [`Error::RecordNotFound`] where one of the rows is not there, or the key has another title: nothing was changed.
+    /// After any other error, any of the rows may have been.
+    pub async fn update_bulk<F: Serialize>(&self, changes: &[(RecordId, F)]) -> Result<(), Error> {
+        let updates = changes
+            .iter()
+            .map(|(id, fields)| {
+                let mut fields = object(fields)?;
+                fields.insert(KEY.to_owned(), Value::from(id.as_str()));
+                Ok(fields)
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let answer: Vec<Map<String, Value>> = self
+            .client
+            .send(
+                Method::PATCH,
+                self.bulk.clone(),
+                &updates,
+                Twice::IsHarmless,
+            )
+            .await?;
+        // Whatever else answers with a success has written nothing.
+        if answer.len() == changes.len() {
+            Ok(())
+        } else {
+            Err(Error::Unreadable(Unreadable::WrongShape))
+        }
     }
 
     /// One row.

@@ -12,10 +12,11 @@ use super::columns::{
     START,
 };
 use super::{
-    Ended, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts, Store, StoreError,
+    Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts,
+    Store, StoreError,
 };
 use crate::email::Email;
-use crate::nocodb::{Client, Config, Connections, Error, Filter, Query, Record, Table};
+use crate::nocodb::{BULK, Client, Config, Connections, Error, Filter, KEY, Query, Record, Table};
 use crate::session::{EndReason, Figures, Heartbeat, Pages, RecordId, Session};
 use crate::settings::NocoDbSettings;
 use crate::timestamp::Timestamp;
@@ -24,9 +25,16 @@ use crate::timestamp::Timestamp;
 /// sessions, and at most one request in so many seconds, however many heartbeats come in.
 const EVERYTHING_ENDED_AGE: Duration = Duration::from_secs(5);
 
+/// Rows that are asked for in one request by their ids: as many as fit into a URL that every proxy
+/// takes, at 9 digits each.
+pub const ROWS_AT_ONCE: usize = 450;
+
 /// Sessions in a NocoDB table.
 pub struct NocoDbStore {
     table: Table,
+    /// A table that somebody made outside NocoDB: its rows are asked for one by one, and changed ten
+    /// at a time.
+    key_has_another_title: AtomicBool,
     warned_of_missing_reason: AtomicBool,
     everything_ended: Mutex<EverythingEnded>,
 }
@@ -51,6 +59,7 @@ impl NocoDbStore {
     pub fn new(table: Table) -> Self {
         Self {
             table,
+            key_has_another_title: AtomicBool::new(false),
             warned_of_missing_reason: AtomicBool::new(false),
             everything_ended: Mutex::default(),
         }
@@ -162,15 +171,47 @@ impl NocoDbStore {
         Ok(rows)
     }
 
+    /// Those of these rows that are there.
+    async fn records(&self, ids: &[crate::nocodb::RecordId]) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::with_capacity(ids.len());
+        if !self.key_has_another_title.load(Ordering::Relaxed) {
+            let page = u32::try_from(ROWS_AT_ONCE).unwrap_or(u32::MAX);
+            for some in ids.chunks(ROWS_AT_ONCE) {
+                let query = Query::new().filter(Filter::ids(KEY, some)).page_size(page);
+                match self.table.list(&query).await {
+                    Ok(page) => records.extend(page.records),
+                    Err(error) if is_no_column(&error) => {
+                        self.key_has_another_title.store(true, Ordering::Relaxed);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if self.key_has_another_title.load(Ordering::Relaxed) {
+            records.clear();
+            for id in ids {
+                match self.table.get(id).await {
+                    Ok(record) => records.push(record),
+                    Err(Error::RecordNotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        // A server that drops the condition must not have others changed.
+        records.retain(|record| ids.contains(&record.id));
+        Ok(records)
+    }
+
     /// One page of visits.
     async fn page(&self, query: &Query) -> Result<SessionPage, StoreError> {
-        let mut page = self.rows(query).await?;
+        let mut page = self.rows_of(query).await?;
         page.sessions.retain(|session| session.email != EVERYONE);
         Ok(page)
     }
 
     /// The same, with the rows that end everything.
-    async fn rows(&self, query: &Query) -> Result<SessionPage, Error> {
+    async fn rows_of(&self, query: &Query) -> Result<SessionPage, Error> {
         let page = self.table.list(query).await?;
         Ok(SessionPage {
             sessions: page
@@ -435,6 +476,58 @@ impl Store for NocoDbStore {
         Ok((session(&record), ended.moments))
     }
 
+    /// One request for some 500 rows; see [`ROWS_AT_ONCE`].
+    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+        let ids = ids
+            .iter()
+            .map(|id| id.as_str().parse())
+            .collect::<Result<Vec<_>, Error>>()?;
+        let (records, ended) = tokio::join!(self.records(&ids), self.read_everything_ended());
+        let visits = records?.into_iter();
+        let visits = visits.filter(|record| has_time(record) && !is_everyone(record));
+        let visits = visits.map(|record| session(&record)).collect();
+        Ok((visits, ended.moments))
+    }
+
+    async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
+        let changes = changes
+            .iter()
+            .map(|(id, change)| Ok((id.as_str().parse()?, change_cells(change))))
+            .collect::<Result<Vec<_>, Error>>()?;
+        if self.key_has_another_title.load(Ordering::Relaxed) {
+            self.table.update_many(&changes).await?;
+            return Ok(());
+        }
+        for some in changes.chunks(BULK) {
+            self.table.update_bulk(some).await?;
+        }
+        Ok(())
+    }
+
+    async fn ended(
+        &self,
+        began: Timestamp,
+        since: Timestamp,
+        number: u32,
+    ) -> Result<SessionPage, StoreError> {
+        let ended = Filter::not_blank(END_REASON).and(Filter::at_or_after(START, began.to_jiff()));
+        let recently = Filter::blank(ENDED_AT).or(Filter::at_or_after(ENDED_AT, since.to_jiff()));
+        let rows = async |filter: Filter| {
+            let query = Query::new().filter(filter).ascending(START);
+            let query = query.page_size(LARGEST_PAGE.into());
+            self.rows_of(&query.page(number.saturating_add(1))).await
+        };
+        match rows(ended.clone().and(recently)).await {
+            // Without the column for moments, every ending is one that nobody wrote down; without
+            // the one for reasons, nothing ends.
+            Err(error) if is_no_column(&error) => match rows(ended).await {
+                Err(error) if is_no_column(&error) => Ok(SessionPage::default()),
+                page => Ok(page?),
+            },
+            page => Ok(page?),
+        }
+    }
+
     async fn within(
         &self,
         since: Timestamp,
@@ -448,14 +541,11 @@ impl Store for NocoDbStore {
         let rows = async |filter| {
             let query = Query::new().filter(began(filter)).ascending(START);
             let page = number.saturating_add(1);
-            self.rows(&query.page_size(PAGE_SIZE.into()).page(page))
+            self.rows_of(&query.page_size(PAGE_SIZE.into()).page(page))
                 .await
         };
-        let found = rows(any).await;
-        let is_no_column = |error: &Error| matches!(error, Error::Refused { code, .. } if code == "INVALID_FILTER");
-        match found {
-            // Of the columns with moments, only this one may be missing; the code is the one for any
-            // filter that cannot be read (measured on 0.265.1).
+        match rows(any).await {
+            // Of the columns with moments, only this one may be missing.
             Err(error) if is_no_column(&error) => {
                 let mut others = spans.iter().filter(|span| span.moment != Moment::EndedAt);
                 let first = others.next().map(condition);
@@ -498,6 +588,11 @@ impl Store for NocoDbStore {
         let filter = both(Some(visits), began(starts));
         Ok(self.table.count(filter.as_ref()).await?)
     }
+}
+
+/// The code is the one for any filter that cannot be read (measured on 0.265.1).
+fn is_no_column(error: &Error) -> bool {
+    matches!(error, Error::Refused { code, .. } if code == "INVALID_FILTER")
 }
 
 fn both(one: Option<Filter>, other: Option<Filter>) -> Option<Filter> {
@@ -565,6 +660,26 @@ fn figure_cells(figures: &Figures) -> Map<String, Value> {
         cells.insert(CURRENT_PAGE.to_owned(), json!(page));
     }
     if let Some(pages) = &figures.pages {
+        cells.insert(PAGES.to_owned(), json!(pages));
+    }
+    cells
+}
+
+fn change_cells(change: &Change) -> Map<String, Value> {
+    let mut cells = change
+        .ending
+        .map(|ending| ending_cells(ending.reason, ending.at))
+        .unwrap_or_default();
+    if let Some(moment) = change.last_seen {
+        cells.insert(LAST_SEEN.to_owned(), json!(moment.to_string()));
+    }
+    if let Some(seconds) = change.active_seconds {
+        cells.insert(ACTIVE_SECONDS.to_owned(), json!(seconds));
+    }
+    if let Some(page) = &change.current_page {
+        cells.insert(CURRENT_PAGE.to_owned(), json!(page));
+    }
+    if let Some(pages) = &change.pages {
         cells.insert(PAGES.to_owned(), json!(pages));
     }
     cells

@@ -14,7 +14,8 @@ use rusqlite::{
 
 use super::columns::EVERYONE;
 use super::{
-    Ended, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts, Store, StoreError,
+    Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts,
+    Store, StoreError,
 };
 use crate::email::Email;
 use crate::session::{EndReason, Heartbeat, Pages, RecordId, Session};
@@ -66,19 +67,7 @@ impl SqliteStore {
     /// # Errors
     /// Where the folder cannot be made or the file is no database or of another shape.
     pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
-        if let Some(folder) = path.parent() {
-            // Where this fails, opening the file fails too, and says what it could not open.
-            let _ = std::fs::create_dir_all(folder);
-        }
-        create_private(path);
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        // In this mode a crash of the process loses nothing, and a power failure at most the last
-        // moments: worth ten times the writes.
-        connection.pragma_update(None, "synchronous", "normal")?;
-        // What is deleted is overwritten: a visitor who is forgotten is not to be found in the file.
-        connection.pragma_update(None, "secure_delete", true)?;
+        let connection = open_file(path)?;
         connection.execute_batch(SCHEMA)?;
         add_columns(&connection)?;
         Ok(Self {
@@ -278,6 +267,75 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+        let ids = ids.to_vec();
+        self.reading(move |db| {
+            let mut rows = Vec::new();
+            for id in &ids {
+                match stored(db, id) {
+                    Ok(row) if row.email != EVERYONE => rows.push(row),
+                    Ok(_) | Err(StoreError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok((rows, everything_ended(db)?))
+        })
+        .await
+    }
+
+    async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
+        let changes = changes.to_vec();
+        self.transaction(move |db| {
+            let mut update = db.prepare_cached(
+                "UPDATE emailAccess SET
+                    sessionEndTime = coalesce(:last_seen, sessionEndTime),
+                    activeSeconds = coalesce(:active, activeSeconds),
+                    currentPage = coalesce(:page, currentPage),
+                    pages = coalesce(:pages, pages),
+                    endReason = coalesce(:reason, endReason),
+                    endedAt = coalesce(:ended_at, endedAt)
+                 WHERE id = :id",
+            )?;
+            for (id, change) in &changes {
+                let rows = update.execute(named_params! {
+                    ":last_seen": change.last_seen.map(|moment| moment.to_string()),
+                    ":active": change.active_seconds.map(u64::cast_signed),
+                    ":page": change.current_page,
+                    ":pages": change.pages.as_ref().map(written),
+                    ":reason": change.ending.map(|ending| ending.reason.as_str()),
+                    ":ended_at": change.ending.map(|ending| ending.at.to_string()),
+                    ":id": id.as_str(),
+                })?;
+                if rows == 0 {
+                    return Err(StoreError::NotFound);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn ended(
+        &self,
+        began: Timestamp,
+        since: Timestamp,
+        number: u32,
+    ) -> Result<SessionPage, StoreError> {
+        self.reading(move |db| {
+            let select = "SELECT * FROM emailAccess
+                WHERE sessionStartTime >= :began AND trim(coalesce(endReason, '')) <> ''
+                    AND (trim(coalesce(endedAt, '')) = '' OR endedAt >= :since)
+                ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset";
+            let offset = i64::from(number) * i64::from(LARGEST_PAGE);
+            let values = named_params! {
+                ":began": began.to_string(), ":since": since.to_string(),
+                ":limit": LARGEST_PAGE + 1, ":offset": offset,
+            };
+            page(db, select, values, LARGEST_PAGE)
+        })
+        .await
+    }
+
     async fn within(
         &self,
         since: Timestamp,
@@ -411,6 +469,24 @@ fn page_of(
         has_more,
         ..SessionPage::default()
     })
+}
+
+/// Opens a database, made for its owner alone where it is missing.
+pub(crate) fn open_file(path: &Path) -> Result<Connection, rusqlite::Error> {
+    if let Some(folder) = path.parent() {
+        // Where this fails, opening the file fails too, and says what it could not open.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    create_private(path);
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // In this mode a crash of the process loses nothing, and a power failure at most the last
+    // moments: worth ten times the writes.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    // What is deleted is overwritten: a visitor who is forgotten is not to be found in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
+    Ok(connection)
 }
 
 /// Makes the file for its owner alone, because visitors' addresses stand in it; SQLite gives the files

@@ -21,10 +21,11 @@ use shared::codes::Codes;
 use shared::codes::memory::MemoryCodes;
 use shared::email::Email;
 use shared::mail::{Mail, MailError, Mailer};
+use shared::queue::WriteBehind;
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
-use shared::store::{Ended, Listing, SessionPage, Span, Starts, Store, StoreError};
+use shared::store::{Change, Ended, Listing, SessionPage, Span, Starts, Store, StoreError};
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::Response;
@@ -115,6 +116,20 @@ impl Store for Switchable {
     }
     async fn import(&self, sessions: &[Session]) -> Result<(), StoreError> {
         self.reach()?.import(sessions).await
+    }
+    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+        self.reach()?.rows(ids).await
+    }
+    async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
+        self.reach()?.write_many(changes).await
+    }
+    async fn ended(
+        &self,
+        began: Timestamp,
+        since: Timestamp,
+        number: u32,
+    ) -> Result<SessionPage, StoreError> {
+        self.reach()?.ended(began, since, number).await
     }
     async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
         self.reach()?.with_address_ending(end).await
@@ -232,10 +247,13 @@ impl Site {
                 mailer: Box::new(postbox.clone()),
             })
         });
+        let behind = Arc::clone(&store) as Arc<dyn Store>;
+        let writes = WriteBehind::without_queue(behind, settings.limits);
         Self {
             app: App {
                 settings: Arc::new(settings),
                 store: Arc::clone(&store) as Arc<dyn Store>,
+                writes: Arc::new(writes),
                 codes,
                 flood: Arc::default(),
                 reports: Arc::default(),

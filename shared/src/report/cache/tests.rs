@@ -153,6 +153,15 @@ impl Store for Table {
     async fn import(&self, _: &[Session]) -> Result<(), StoreError> {
         unimplemented!()
     }
+    async fn rows(&self, _: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+        unimplemented!()
+    }
+    async fn write_many(&self, _: &[(RecordId, crate::store::Change)]) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn ended(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<SessionPage, StoreError> {
+        unimplemented!()
+    }
     async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
         unimplemented!()
     }

@@ -1,0 +1,72 @@
+//! The visitor's other sessions, where one that waited ends them all.
+
+use shared::email::Email;
+use shared::queue::QueuedEnding;
+use shared::session::{Ending, Figures, Session};
+use shared::store::{Change, Listing, Order, PAGE_SIZE, Starts, StoreError};
+
+use crate::Writer;
+
+/// Ends what was open when `own` was ended, as it would have been ended then: also what has been
+/// looked at since, and what has ended for another reason since.
+pub(crate) async fn end(
+    writer: &Writer<'_>,
+    own: &Session,
+    ending: QueuedEnding,
+) -> Result<(), StoreError> {
+    let Some(reason) = ending.everywhere else {
+        return Ok(());
+    };
+    let wanted = Ending {
+        reason,
+        at: ending.at,
+    };
+    let Ok(email) = Email::parse(&own.email) else {
+        tracing::warn!(
+            record = own.id.as_str(),
+            "the row's address is none; the visitor's other sessions were not looked for"
+        );
+        return Ok(());
+    };
+    let listing = Listing {
+        email: Some(email),
+        starts: Starts::Between {
+            from: Some(ending.at.minus(writer.limits.lifetime)),
+            before: Some(ending.at.plus(1)),
+        },
+        order: Order::OldestFirst,
+        page_size: PAGE_SIZE,
+    };
+    for number in 0.. {
+        writer.budget.take().await;
+        let page = writer.store.list(&listing, number).await?;
+        let others = page.sessions.iter().filter(|row| row.id != own.id);
+        let changes: Vec<_> = others
+            .filter_map(|row| Some((row.id.clone(), change(writer, row, wanted)?)))
+            .collect();
+        if !changes.is_empty() {
+            writer.write_or_split(&changes).await?;
+            shared::audit::ended_many(changes.len(), reason);
+        }
+        if !page.has_more {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn change(writer: &Writer<'_>, row: &Session, ending: Ending) -> Option<Change> {
+    // What had fallen idle before, or reached its lifetime, was over by then.
+    let reason = row.reason_when_ended_with(ending.reason, writer.limits, ending.at);
+    if reason != ending.reason && row.end_reason.is_some() {
+        return None;
+    }
+    let nothing_new = Figures {
+        last_seen: row.last_seen,
+        active_seconds: None,
+        current_page: None,
+        pages: None,
+    };
+    let at = ending.at;
+    Change::between(row, &row.with(&nothing_new, Some(Ending { reason, at })))
+}

@@ -1,0 +1,376 @@
+//! A queue in a SQLite file, for one process: what came in survives its end, however it ends.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
+
+use super::{Entry, Queue, QueueError, Taken, Waiting};
+use crate::timestamp::Timestamp;
+
+/// How often the store may refuse an entry that it could take.
+const MOST_REFUSALS: i64 = 10;
+/// Between two tries of one.
+const AFTER_REFUSAL_SECONDS: u64 = 60;
+
+/// One line for each session, which whatever comes in is folded into. `version` tells a line that was
+/// taken from what has come in since.
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS queue (
+        session  TEXT PRIMARY KEY,
+        entry    TEXT NOT NULL,
+        due      INTEGER NOT NULL,
+        version  INTEGER NOT NULL,
+        refusals INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS queue_by_due ON queue (due);
+    CREATE TABLE IF NOT EXISTS refused (
+        entry TEXT NOT NULL,
+        at    INTEGER NOT NULL
+    );";
+
+/// See the module.
+#[derive(Clone)]
+pub struct LocalQueue {
+    connection: Arc<Mutex<Connection>>,
+}
+
+/// How much there is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Sessions that something waits of.
+    pub waiting: u64,
+    /// Entries that the store refused for good.
+    pub refused: u64,
+}
+
+impl LocalQueue {
+    /// Opens the file, and creates it and its folder where they are missing.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made or the file is no database.
+    pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
+        let connection = crate::store::sqlite::open_file(path)?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+        })
+    }
+
+    /// How much there is in it.
+    ///
+    /// # Errors
+    /// [`QueueError`] where the file cannot be read.
+    pub async fn depth(&self) -> Result<Depth, QueueError> {
+        self.run(|db| {
+            let count = |table: &str| {
+                let select = format!("SELECT count(*) FROM {table}");
+                db.query_row(&select, [], |row| row.get::<_, i64>(0))
+            };
+            Ok(Depth {
+                waiting: count("queue")?.unsigned_abs(),
+                refused: count("refused")?.unsigned_abs(),
+            })
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let connection = Arc::clone(&self.connection);
+        let run = move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let behavior = rusqlite::TransactionBehavior::Immediate;
+            let transaction = connection.transaction_with_behavior(behavior)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        match tokio::task::spawn_blocking(run).await {
+            Ok(result) => {
+                result.map_err(|error: rusqlite::Error| QueueError(format!("SQLite: {error}")))
+            }
+            Err(_) => Err(QueueError("its thread stopped".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for LocalQueue {
+    async fn push(&self, entry: &Entry, due: Timestamp, _: Timestamp) -> Result<(), QueueError> {
+        let entry = entry.clone();
+        self.run(move |db| fold_in(db, entry, due)).await
+    }
+
+    /// There is one process, which takes nothing twice at once.
+    async fn take(&self, most: usize, now: Timestamp) -> Result<Vec<Taken>, QueueError> {
+        self.run(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT session, version, entry FROM queue WHERE due <= :now ORDER BY due LIMIT :most",
+            )?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let values = named_params! { ":now": now.as_unix(), ":most": most };
+            let rows = select.query_map(values, |row| {
+                let (session, version): (String, i64) = (row.get(0)?, row.get(1)?);
+                Ok((format!("{version} {session}"), row.get::<_, String>(2)?))
+            })?;
+            let mut taken = Vec::new();
+            for row in rows {
+                let (receipt, text) = row?;
+                match Entry::parse(&text) {
+                    Ok(entry) => taken.push(Taken { entry, receipt }),
+                    // By another version; kept for whoever can read it.
+                    Err(_) => put_aside(db, &receipt, now)?,
+                }
+            }
+            Ok(taken)
+        })
+        .await
+    }
+
+    async fn done(&self, receipts: &[String]) -> Result<(), QueueError> {
+        let receipts = receipts.to_vec();
+        self.run(move |db| {
+            for receipt in &receipts {
+                delete(db, receipt)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_back(
+        &self,
+        waiting: &[Waiting],
+        due: Timestamp,
+        _: Timestamp,
+    ) -> Result<(), QueueError> {
+        let receipts: Vec<_> = waiting
+            .iter()
+            .flat_map(|one| one.receipts.clone())
+            .collect();
+        self.run(move |db| {
+            for receipt in &receipts {
+                wait(db, receipt, due)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn refuse(&self, receipts: &[String], now: Timestamp) -> Result<(), QueueError> {
+        let receipts = receipts.to_vec();
+        self.run(move |db| {
+            for receipt in &receipts {
+                let (version, session) = parts(receipt);
+                let mut count = db.prepare_cached(
+                    "UPDATE queue SET refusals = refusals + 1 WHERE session = :session AND version = :version
+                     RETURNING refusals",
+                )?;
+                let values = named_params! { ":session": session, ":version": version };
+                let refusals: Option<i64> =
+                    count.query_row(values, |row| row.get(0)).optional()?;
+                match refusals {
+                    Some(refusals) if refusals >= MOST_REFUSALS => put_aside(db, receipt, now)?,
+                    Some(_) => wait(db, receipt, now.plus(AFTER_REFUSAL_SECONDS))?,
+                    None => {}
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn fold_in(db: &Transaction<'_>, entry: Entry, due: Timestamp) -> Result<(), rusqlite::Error> {
+    let session = format!("{} {}", entry.key.end.as_unix(), entry.key.record);
+    let mut select = db.prepare_cached("SELECT entry, due FROM queue WHERE session = :session")?;
+    let known: Option<(String, i64)> = select
+        .query_row(named_params! { ":session": session }, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let waits_since = known.as_ref().map_or(i64::MAX, |(_, due)| *due);
+    // What was written by another version and cannot be read is written over: its figures are in
+    // what comes now.
+    let entry = match known.and_then(|(text, _)| Entry::parse(&text).ok()) {
+        Some(known) => known.fold(entry),
+        None => entry,
+    };
+    let mut upsert = db.prepare_cached(
+        "INSERT INTO queue (session, entry, due, version) VALUES (:session, :entry, :due, 1)
+         ON CONFLICT (session) DO UPDATE SET entry = :entry, due = :due, version = version + 1",
+    )?;
+    upsert.execute(named_params! {
+        ":session": session,
+        ":entry": entry.to_json(),
+        ":due": due.as_unix().min(waits_since),
+    })?;
+    Ok(())
+}
+
+/// The line's version and session.
+fn parts(receipt: &str) -> (i64, &str) {
+    let (version, session) = receipt.split_once(' ').unwrap_or_default();
+    (version.parse().unwrap_or_default(), session)
+}
+
+fn delete(db: &Transaction<'_>, receipt: &str) -> Result<(), rusqlite::Error> {
+    let (version, session) = parts(receipt);
+    let mut delete =
+        db.prepare_cached("DELETE FROM queue WHERE session = :session AND version = :version")?;
+    delete.execute(named_params! { ":session": session, ":version": version })?;
+    Ok(())
+}
+
+fn wait(db: &Transaction<'_>, receipt: &str, due: Timestamp) -> Result<(), rusqlite::Error> {
+    let (_, session) = parts(receipt);
+    let mut update = db.prepare_cached("UPDATE queue SET due = :due WHERE session = :session")?;
+    update.execute(named_params! { ":due": due.as_unix(), ":session": session })?;
+    Ok(())
+}
+
+fn put_aside(db: &Transaction<'_>, receipt: &str, now: Timestamp) -> Result<(), rusqlite::Error> {
+    let (version, session) = parts(receipt);
+    let values = named_params! { ":session": session, ":version": version, ":now": now.as_unix() };
+    let mut insert = db.prepare_cached(
+        "INSERT INTO refused (entry, at)
+         SELECT entry, :now FROM queue WHERE session = :session AND version = :version",
+    )?;
+    insert.execute(values)?;
+    tracing::error!(
+        session,
+        "an entry of the queue is refused for good, and kept in its table `refused`"
+    );
+    delete(db, receipt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{Key, QueuedEnding, folded};
+    use crate::session::{EndReason, Figures, RecordId};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_767_323_045);
+
+    fn entry(record: &str, active: u64) -> Entry {
+        Entry {
+            key: Key {
+                record: RecordId::new(record),
+                end: NOW.plus(86_400),
+            },
+            began_by: NOW,
+            figures: Figures {
+                last_seen: NOW.plus(active),
+                active_seconds: Some(active),
+                current_page: None,
+                pages: None,
+            },
+            ending: None,
+        }
+    }
+
+    fn queue() -> (LocalQueue, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = LocalQueue::open(&folder.path().join("new/queue.db")).unwrap();
+        (queue, folder)
+    }
+
+    #[tokio::test]
+    async fn entries_of_a_session_wait_as_one_until_the_first_of_them_is_due() {
+        let (queue, _folder) = queue();
+        queue
+            .push(&entry("1", 20), NOW.plus(10), NOW)
+            .await
+            .unwrap();
+        queue
+            .push(&entry("1", 40), NOW.plus(300), NOW)
+            .await
+            .unwrap();
+        queue
+            .push(&entry("1", 30), NOW.plus(300), NOW)
+            .await
+            .unwrap();
+        assert_eq!(queue.take(9, NOW.plus(9)).await.unwrap(), []);
+        let taken = queue.take(9, NOW.plus(10)).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].entry, entry("1", 40));
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_while_a_session_is_written_stays() {
+        let (queue, _folder) = queue();
+        queue.push(&entry("1", 20), NOW, NOW).await.unwrap();
+        let taken = queue.take(9, NOW).await.unwrap();
+        queue.push(&entry("1", 40), NOW, NOW).await.unwrap();
+        queue.done(&[taken[0].receipt.clone()]).await.unwrap();
+        let taken = queue.take(9, NOW).await.unwrap();
+        assert_eq!(taken[0].entry, entry("1", 40));
+        queue.done(&[taken[0].receipt.clone()]).await.unwrap();
+        assert_eq!(queue.take(9, NOW).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn everything_is_there_after_a_new_start() {
+        let (queue, folder) = queue();
+        let ending = QueuedEnding {
+            reason: EndReason::Logout,
+            at: NOW,
+            everywhere: Some(EndReason::Logout),
+        };
+        let ended = Entry {
+            ending: Some(ending),
+            ..entry("1", 20)
+        };
+        queue.push(&ended, NOW, NOW).await.unwrap();
+        drop(queue);
+        let queue = LocalQueue::open(&folder.path().join("new/queue.db")).unwrap();
+        assert_eq!(queue.take(9, NOW).await.unwrap()[0].entry, ended);
+    }
+
+    #[tokio::test]
+    async fn an_outage_can_last_and_a_refusal_cannot() {
+        let (queue, _folder) = queue();
+        queue.push(&entry("1", 20), NOW, NOW).await.unwrap();
+        let mut now = NOW;
+        for _ in 0..50 {
+            let taken = queue.take(9, now).await.unwrap();
+            queue
+                .put_back(&folded(taken), now.plus(5), now)
+                .await
+                .unwrap();
+            assert_eq!(queue.take(9, now.plus(4)).await.unwrap(), []);
+            now = now.plus(5);
+        }
+        for _ in 0..MOST_REFUSALS {
+            let taken = queue.take(9, now).await.unwrap();
+            assert_eq!(taken.len(), 1);
+            queue
+                .refuse(&[taken[0].receipt.clone()], now)
+                .await
+                .unwrap();
+            now = now.plus(AFTER_REFUSAL_SECONDS);
+        }
+        assert_eq!(queue.take(9, now).await.unwrap(), []);
+        let depth = queue.depth().await.unwrap();
+        assert_eq!((depth.waiting, depth.refused), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn sessions_of_one_row_id_do_not_mix() {
+        let (queue, _folder) = queue();
+        let later = Entry {
+            key: Key {
+                end: NOW.plus(90_000),
+                ..entry("1", 0).key
+            },
+            ..entry("1", 5)
+        };
+        queue.push(&entry("1", 20), NOW, NOW).await.unwrap();
+        queue.push(&later, NOW, NOW).await.unwrap();
+        assert_eq!(queue.take(9, NOW).await.unwrap().len(), 2);
+    }
+}

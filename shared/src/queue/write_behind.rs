@@ -1,0 +1,345 @@
+//! What stands in front of the store: whether a heartbeat or an ending is written at once, or waits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::endings::{Endings, Known};
+use super::{Entry, Queue, QueuedEnding, SETTLE_SECONDS, next_turn};
+use crate::session::{EndReason, Heartbeat, Limits, Session};
+use crate::store::{Ended, Store, StoreError};
+use crate::timestamp::Timestamp;
+use crate::token::Claims;
+
+/// Heartbeats that are written at once beside each other. A real NocoDB takes as many a second with
+/// one connection as with fifty (measured); with SQLite it is what fits into some hundredths of a
+/// second, and leaves the gate and logging out room.
+const AT_ONCE_WITH_QUEUE: usize = 16;
+const AT_ONCE_WITHOUT_QUEUE: usize = 256;
+/// A store that failed is left alone for so long, where it does not say for how long.
+const AWAY_SECONDS: u64 = 5;
+const LONGEST_AWAY_SECONDS: u64 = 60;
+/// NocoDB's cloud refuses for half a minute.
+const LIMITED_SECONDS: u64 = 30;
+
+/// What became of a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// The row as it stands now, which tells whether the session was ended elsewhere.
+    Written(Session),
+    /// It will be written. The session was open when the store last told of endings, if it did.
+    Queued {
+        /// When that was.
+        confirmed_at: Option<Timestamp>,
+    },
+    /// The session was ended, as the store told lately.
+    Ended(EndReason),
+}
+
+/// What became of an ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// See [`Store::end`].
+    Written(Ended),
+    /// It will be written, and end the visitor's other sessions where that was asked for.
+    Queued,
+}
+
+/// The store with a queue behind it, or without one.
+///
+/// - **With a queue**, what the store cannot take waits there, and is as good as written for whoever
+///   sent it. A store that failed is left alone for a moment, so that an outage costs no visitor the
+///   time that it takes to fail.
+/// - **In batched mode** every heartbeat goes into the queue, and the session's endings are known from
+///   one question that serves everybody.
+/// - **Without a queue** everything is written at once, and what is too much is refused, so that
+///   heartbeats never keep the gate or a log-out waiting.
+pub struct WriteBehind {
+    store: Arc<dyn Store>,
+    limits: Limits,
+    queue: Option<Arc<dyn Queue>>,
+    every: Option<u64>,
+    endings: Endings,
+    away_until: Mutex<Option<Timestamp>>,
+    at_once: Semaphore,
+}
+
+impl WriteBehind {
+    /// The store alone.
+    #[must_use]
+    pub fn without_queue(store: Arc<dyn Store>, limits: Limits) -> Self {
+        Self::new(store, limits, None, None, AT_ONCE_WITHOUT_QUEUE)
+    }
+
+    /// With a queue behind it. `every` turns batched mode on: each row is written once in so many
+    /// seconds.
+    #[must_use]
+    pub fn with_queue(
+        store: Arc<dyn Store>,
+        limits: Limits,
+        queue: Arc<dyn Queue>,
+        every: Option<u64>,
+    ) -> Self {
+        Self::new(store, limits, Some(queue), every, AT_ONCE_WITH_QUEUE)
+    }
+
+    fn new(
+        store: Arc<dyn Store>,
+        limits: Limits,
+        queue: Option<Arc<dyn Queue>>,
+        every: Option<u64>,
+        at_once: usize,
+    ) -> Self {
+        Self {
+            store,
+            limits,
+            queue,
+            every,
+            endings: Endings::default(),
+            away_until: Mutex::default(),
+            at_once: Semaphore::new(at_once),
+        }
+    }
+
+    /// Takes a heartbeat of this token's session.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where the row was deleted; any other means that it is kept nowhere.
+    pub async fn heartbeat(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+    ) -> Result<Beat, StoreError> {
+        let Some(queue) = &self.queue else {
+            let _place = self.place().ok_or(StoreError::Busy)?;
+            let row = self.store.heartbeat(&token.record, heartbeat).await?;
+            return Ok(Beat::Written(row));
+        };
+        let entry = Entry::new(&token.record, heartbeat, None);
+        if let Some(every) = self.every {
+            let known = self.known(token, now).await?;
+            let due = next_turn(&entry.key, every, now);
+            match (queue.push(&entry, due, now).await, known) {
+                (_, Known::Ended(reason)) => return Ok(Beat::Ended(reason)),
+                (Ok(()), Known::OpenAt(moment)) => {
+                    return Ok(Beat::Queued {
+                        confirmed_at: Some(moment),
+                    });
+                }
+                (Ok(()), _) => return Ok(Beat::Queued { confirmed_at: None }),
+                (Err(error), _) => not_kept(&error),
+            }
+        }
+        let error = match self.direct_heartbeat(token, heartbeat, now).await {
+            Some(Ok(row)) => return Ok(Beat::Written(row)),
+            Some(Err(StoreError::NotFound)) => return Err(StoreError::NotFound),
+            Some(Err(error)) => error,
+            None => StoreError::Busy,
+        };
+        let due = now.plus(SETTLE_SECONDS);
+        match queue.push(&entry, due, now).await {
+            Ok(()) => Ok(Beat::Queued { confirmed_at: None }),
+            Err(not_kept_error) => {
+                not_kept(&not_kept_error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends this token's session, with its last figures. `everywhere` is for an ending that the store
+    /// cannot take now: the visitor's other sessions end too, for that reason, once it is written. Where
+    /// it is written at once, that is the caller's to do.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where the row was deleted; any other means that it is kept nowhere.
+    pub async fn end(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        reason: EndReason,
+        everywhere: Option<EndReason>,
+        now: Timestamp,
+    ) -> Result<Ending, StoreError> {
+        let Some(queue) = &self.queue else {
+            let ended = self
+                .store
+                .end(&token.record, heartbeat, reason, now)
+                .await?;
+            return Ok(Ending::Written(ended));
+        };
+        let ending = QueuedEnding {
+            reason,
+            at: now,
+            everywhere,
+        };
+        let entry = Entry::new(&token.record, heartbeat, Some(ending));
+        let error = if self.is_away(now) {
+            StoreError::Busy
+        } else {
+            match self.store.end(&token.record, heartbeat, reason, now).await {
+                Ok(ended) => {
+                    // What waits of the session is written later, by somebody who may have read the
+                    // row before it was ended: the ending has to come by there, too.
+                    if self.every.is_some() {
+                        let due = next_turn(&entry.key, self.every.unwrap_or(1), now);
+                        let alone = QueuedEnding {
+                            everywhere: None,
+                            ..ending
+                        };
+                        let entry = Entry {
+                            ending: (!ended.already).then_some(alone),
+                            ..entry
+                        };
+                        if let Err(error) = queue.push(&entry, due, now).await {
+                            not_kept(&error);
+                        }
+                    }
+                    return Ok(Ending::Written(ended));
+                }
+                Err(StoreError::NotFound) => return Err(StoreError::NotFound),
+                Err(error) => {
+                    self.failed(&error, now);
+                    error
+                }
+            }
+        };
+        match queue.push(&entry, now, now).await {
+            Ok(()) => Ok(Ending::Queued),
+            Err(not_kept_error) => {
+                not_kept(&not_kept_error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has a visitor's other sessions ended later, after this one was ended at once and they could not
+    /// be.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where there is no queue, or it does not take it either.
+    pub async fn end_others_later(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        reason: EndReason,
+        everywhere: EndReason,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let queue = self.queue.as_ref().ok_or(StoreError::Busy)?;
+        let ending = QueuedEnding {
+            reason,
+            at: now,
+            everywhere: Some(everywhere),
+        };
+        let entry = Entry::new(&token.record, heartbeat, Some(ending));
+        queue.push(&entry, now, now).await.map_err(|error| {
+            not_kept(&error);
+            StoreError::Busy
+        })
+    }
+
+    /// Whether this token's session was ended: the row, or in batched mode what is known of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where nobody can say.
+    pub async fn look_up(&self, token: &Claims, now: Timestamp) -> Result<Beat, StoreError> {
+        if self.every.is_some() {
+            match self.known(token, now).await? {
+                Known::Ended(reason) => return Ok(Beat::Ended(reason)),
+                Known::OpenAt(moment) => {
+                    return Ok(Beat::Queued {
+                        confirmed_at: Some(moment),
+                    });
+                }
+                Known::TooOld | Known::Nothing => {}
+            }
+        }
+        Ok(Beat::Written(self.store.get(&token.record).await?))
+    }
+
+    async fn known(&self, token: &Claims, now: Timestamp) -> Result<Known, StoreError> {
+        if !self.is_away(now) {
+            self.endings
+                .ask(self.store.as_ref(), &self.limits, now)
+                .await;
+        }
+        let known = self.endings.known(token, &self.limits, now);
+        if known != Known::TooOld || self.is_away(now) {
+            return Ok(known);
+        }
+        match self.store.get(&token.record).await {
+            Ok(row) if !token.owns(&row) => Err(StoreError::NotFound),
+            Ok(row) => Ok(row.end_reason.map_or(Known::OpenAt(now), Known::Ended)),
+            Err(StoreError::NotFound) => Err(StoreError::NotFound),
+            Err(error) => {
+                self.failed(&error, now);
+                Ok(Known::Nothing)
+            }
+        }
+    }
+
+    /// `None` where it was not tried.
+    async fn direct_heartbeat(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+    ) -> Option<Result<Session, StoreError>> {
+        if self.is_away(now) {
+            return None;
+        }
+        let _place = self.place()?;
+        let result = self.store.heartbeat(&token.record, heartbeat).await;
+        match &result {
+            Ok(_) | Err(StoreError::NotFound) => {}
+            Err(error) => self.failed(error, now),
+        }
+        Some(result)
+    }
+
+    fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.at_once.try_acquire().ok()
+    }
+
+    fn is_away(&self, now: Timestamp) -> bool {
+        self.away().is_some_and(|until| now < until)
+    }
+
+    /// Leaves the store alone for a moment, and says why.
+    fn failed(&self, error: &StoreError, now: Timestamp) {
+        let wait = match error {
+            StoreError::NocoDb(crate::nocodb::Error::RateLimited { retry_after: None }) => {
+                LIMITED_SECONDS
+            }
+            StoreError::NocoDb(error) => {
+                let wish = error.retry_after().map(|wait| wait.as_secs().max(1));
+                wish.unwrap_or(AWAY_SECONDS).min(LONGEST_AWAY_SECONDS)
+            }
+            _ => AWAY_SECONDS,
+        };
+        let until = now.plus(wait);
+        let mut away = self.away();
+        if away.is_none_or(|known| known < until) {
+            *away = Some(until);
+        }
+        tracing::error!(
+            error = error.to_string(),
+            seconds = wait,
+            "the store is left alone for a moment; what comes in waits in the queue"
+        );
+    }
+
+    fn away(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
+        self.away_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_kept(error: &super::QueueError) {
+    tracing::error!(
+        error = error.to_string(),
+        "what the store could not take could not be queued either"
+    );
+}
