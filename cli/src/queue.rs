@@ -1,4 +1,4 @@
-//! The queue of `serve`: what NocoDB cannot take waits in a file, and is written when it answers again.
+//! The queue of `serve`: what the store cannot take waits in a file, and is written when it answers again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shared::app::App;
 use shared::queue::local::LocalQueue;
-use shared::settings::{StoreSettings, Variables};
+use shared::settings::Variables;
 use shared::timestamp::Timestamp;
 use writer::{Budget, Writer};
 
@@ -30,7 +30,7 @@ pub(crate) fn behind(app: App, variables: &Variables) -> Result<(App, Option<Loc
     let path = path(variables);
     let queue = LocalQueue::open(&path)
         .map_err(|error| format!("DATABASE_PATH: cannot open {}: {error}", path.display()))?;
-    Ok((app.with_queue(Arc::new(queue.clone())), Some(queue)))
+    Ok((app.with_queue(Arc::new(queue.clone())), queue))
 }
 
 /// Says what is left of the last run.
@@ -46,7 +46,7 @@ pub(crate) async fn announce(queue: &LocalQueue, variables: &Variables) {
             if depth.refused > 0 {
                 let refused = depth.refused;
                 tracing::warn!(
-                    "{path} has {refused} entries that NocoDB refused, in its table `refused`"
+                    "{path} has {refused} entries that the store refused, in its table `refused`"
                 );
             }
         }

@@ -62,11 +62,12 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     if let StoreSettings::NocoDb(settings) = &app.settings.store {
         crate::doctor::warn_of_missing_columns(settings).await;
     }
-    if let Some(queue) = queue {
-        queue::announce(&queue, &variables).await;
-        let requests = write_requests(&variables)?;
-        tokio::spawn(queue::empty(app.clone(), queue, requests));
-    }
+    queue::announce(&queue, &variables).await;
+    tokio::spawn(queue::empty(
+        app.clone(),
+        queue,
+        write_requests(&variables)?,
+    ));
     if let Some(days) = app.settings.retention_days {
         tokio::spawn(delete_old(app.clone(), days));
     }

@@ -91,8 +91,13 @@ impl App {
     /// With a queue behind the store.
     #[must_use]
     pub fn with_queue(mut self, queue: Arc<dyn Queue>) -> Self {
-        let (store, settings) = (Arc::clone(&self.store), &self.settings);
-        let writes = WriteBehind::with_queue(store, settings.limits, queue, settings.write_every);
+        let (store, limits) = (Arc::clone(&self.store), self.settings.limits);
+        let writes = match self.settings.store {
+            StoreSettings::Sqlite(_) => WriteBehind::beside_sqlite(store, limits, queue),
+            StoreSettings::NocoDb(_) => {
+                WriteBehind::with_queue(store, limits, queue, self.settings.write_every)
+            }
+        };
         self.writes = Arc::new(writes);
         self
     }

@@ -181,7 +181,9 @@ fn pages(fields: &Map<String, Value>) -> Result<Pages, InvalidSnapshot> {
     Ok(most_read(pages))
 }
 
-fn is_page_path(path: &str) -> bool {
+/// Whether this can be the path of a page: no longer than paths are, and without control characters.
+#[must_use]
+pub fn is_page_path(path: &str) -> bool {
     path.starts_with('/')
         && path.chars().count() <= MAX_PATH_LENGTH
         && !path.contains(char::is_control)

@@ -8,6 +8,7 @@ use crate::email::Email;
 use crate::nocodb;
 use crate::session::{EndReason, Ending, Heartbeat, Limits, Pages, RecordId, Session};
 use crate::timestamp::Timestamp;
+use crate::token::random_bytes;
 
 pub mod columns;
 pub mod nocodb_store;
@@ -22,6 +23,10 @@ pub const LARGEST_PAGE: u16 = 1_000;
 
 /// When asking again may help, where the store does not say.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Whoever came when too many did comes back after that, and after fewer than so many seconds more:
+/// each after others.
+const BUSY_SPREAD_SECONDS: u8 = 16;
 
 /// A place where sessions live.
 ///
@@ -368,6 +373,9 @@ pub enum StoreError {
     /// The thread that was to do it is gone.
     #[error("the store's thread stopped")]
     Stopped,
+    /// It failed a moment ago, and is not asked again yet.
+    #[error("the store failed a moment ago")]
+    Away,
     /// More heartbeats are under way than the store takes at once.
     #[error("too many heartbeats at once")]
     Busy,
@@ -383,11 +391,17 @@ impl From<nocodb::Error> for StoreError {
 }
 
 impl StoreError {
-    /// When asking again may help: what the store said, else [`DEFAULT_RETRY_AFTER`].
+    /// When asking again may help: what the store said, else [`DEFAULT_RETRY_AFTER`]. Where too many
+    /// came together it is another one each time, 5 to 20 seconds, so that they do not come back
+    /// together.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
             Self::NocoDb(error) => error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER),
+            Self::Busy => {
+                let more = random_bytes().map_or(0, |[byte]| byte % BUSY_SPREAD_SECONDS);
+                DEFAULT_RETRY_AFTER + Duration::from_secs(more.into())
+            }
             _ => DEFAULT_RETRY_AFTER,
         }
     }

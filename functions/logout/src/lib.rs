@@ -124,7 +124,7 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
     let reason = token.ended_at(now).unwrap_or(wish.reason);
     let heartbeat = Heartbeat::new(
         &token,
-        &last_snapshot(&token, wish, now),
+        &last_snapshot(app, request, &token, wish, now),
         &settings.limits,
         now,
     );
@@ -166,9 +166,15 @@ async fn end_all(app: &App, email: &str, reason: EndReason, now: Timestamp) -> b
     }
 }
 
-/// The figures that come with the logout. Pressing the button is looking; a clock that ran out is
-/// not.
-fn last_snapshot(token: &Claims, wish: &Wish, now: Timestamp) -> Snapshot {
+/// The figures that come with the logout. Pressing the button is looking, at the page that the button is
+/// on; a clock that ran out is not.
+fn last_snapshot(
+    app: &App,
+    request: &Request,
+    token: &Claims,
+    wish: &Wish,
+    now: Timestamp,
+) -> Snapshot {
     let ours = wish.snapshot.belongs_to(token.record.as_str());
     let snapshot = if ours {
         wish.snapshot.clone()
@@ -176,7 +182,15 @@ fn last_snapshot(token: &Claims, wish: &Wish, now: Timestamp) -> Snapshot {
         Snapshot::default()
     };
     let nothing_new = (wish.reason == EndReason::Idle).then(|| now.since(token.seen));
+    let here = || {
+        let referrer = origin::own_referrer(&app.settings, request.headers())?;
+        let page = referrer.path();
+        // The page with one button is none of the site's.
+        let is_page = page != "/logout" && snapshot::is_page_path(page);
+        (wish.reason == EndReason::Logout && is_page).then(|| page.to_owned())
+    };
     Snapshot {
+        page: snapshot.page.clone().or_else(here),
         seen_seconds_ago: snapshot.seen_seconds_ago.or(nothing_new),
         ..snapshot
     }

@@ -5,12 +5,12 @@
 //! middle, the rest comes again, and what was written already is not written twice. A row is read
 //! before it is written, so that nothing in it is ever taken back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use shared::audit;
 use shared::email::EmailRules;
-use shared::queue::{Queue, QueueError, QueuedEnding, Waiting, folded};
+use shared::queue::{Entry, Key, Queue, QueueError, QueuedEnding, Waiting, folded};
 use shared::session::{EndReason, Ending, Limits, RecordId, Session};
 use shared::store::nocodb_store::ROWS_AT_ONCE;
 use shared::store::{Change, PAGE_SIZE, Store, StoreError};
@@ -60,8 +60,10 @@ pub struct Writer<'a> {
 /// How far the writing of some entries came.
 #[derive(Default)]
 struct Progress {
-    done: Vec<String>,
-    refused: Vec<String>,
+    done: HashSet<Key>,
+    refused: HashSet<Key>,
+    /// Written, with an ending that the visitor's other sessions still have to be given.
+    others: Vec<(Session, QueuedEnding, Key)>,
     rows: usize,
 }
 
@@ -72,52 +74,46 @@ impl Writer<'_> {
     /// [`QueueError`]; what was taken comes again.
     pub async fn step(&self, time: Duration, now: Timestamp) -> Result<Step, QueueError> {
         // One request writes a hundred rows, and another reads what four and a half of them write.
-        let fits = self
+        let rows = self
             .budget
             .within(time)
-            .saturating_mul(usize::from(PAGE_SIZE))
-            * 4
-            / 5;
+            .saturating_mul(usize::from(PAGE_SIZE));
+        let fits = rows.saturating_mul(4) / 5;
         let taken = self.queue.take(fits.clamp(1, MOST_AT_ONCE), now).await?;
-        let mut step = Step {
-            taken: taken.len(),
-            ..Step::default()
-        };
         if taken.is_empty() {
-            return Ok(step);
+            return Ok(Step::default());
         }
-        let mut waiting = folded(taken);
-        step.sessions = waiting.len();
-        while !waiting.is_empty() {
-            let some = &waiting[..waiting.len().min(ROWS_AT_ONCE)];
-            let mut progress = Progress::default();
-            let result = self.write(some, now, &mut progress).await;
-            step.rows += progress.rows;
-            step.refused += progress.refused.len();
-            let (done, refused) = (progress.done, progress.refused);
-            self.queue.done(&done).await?;
-            self.queue.refuse(&refused, now).await?;
-            if let Err(error) = result {
-                let away = match error.retry_after() {
-                    wait if wait > AWAY => wait,
-                    _ => AWAY,
-                };
-                tracing::error!(
-                    error = error.to_string(),
-                    seconds = away.as_secs(),
-                    "the queue cannot be written; it is tried again"
-                );
-                step.away = Some(away);
-                waiting.retain(|one| {
-                    let is_left =
-                        |receipt: &String| !done.contains(receipt) && !refused.contains(receipt);
-                    one.receipts.first().is_some_and(is_left)
-                });
-                let due = now.plus(away.as_secs());
-                self.queue.put_back(&waiting, due, now).await?;
-                break;
-            }
-            waiting.drain(..waiting.len().min(ROWS_AT_ONCE));
+        let entries = taken.len();
+        let waiting = folded(taken);
+        let mut progress = Progress::default();
+        let error = self.write_all(&waiting, now, &mut progress).await.err();
+        let receipts = |keys: &HashSet<Key>| -> Vec<String> {
+            let some = waiting.iter().filter(|one| keys.contains(&one.entry.key));
+            some.flat_map(|one| one.receipts.iter().cloned()).collect()
+        };
+        self.queue.done(&receipts(&progress.done)).await?;
+        self.queue.refuse(&receipts(&progress.refused), now).await?;
+        let step = Step {
+            taken: entries,
+            sessions: waiting.len(),
+            rows: progress.rows,
+            refused: progress.refused.len(),
+            away: error.as_ref().map(|error| error.retry_after().max(AWAY)),
+        };
+        if let Some((error, away)) = error.zip(step.away) {
+            tracing::error!(
+                error = error.to_string(),
+                seconds = away.as_secs(),
+                "the queue cannot be written; it is tried again"
+            );
+            let is_left =
+                |key: &Key| !progress.done.contains(key) && !progress.refused.contains(key);
+            let left: Vec<_> = waiting
+                .into_iter()
+                .filter(|one| is_left(&one.entry.key))
+                .collect();
+            let due = now.plus(away.as_secs());
+            self.queue.put_back(&left, due, now).await?;
         }
         tracing::info!(
             entries = step.taken,
@@ -127,6 +123,24 @@ impl Writer<'_> {
             "the queue was written"
         );
         Ok(step)
+    }
+
+    /// Writes all entries, and only then ends other sessions of whoever wanted that: what waited of those
+    /// says whether they had fallen idle before.
+    async fn write_all(
+        &self,
+        waiting: &[Waiting],
+        now: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), StoreError> {
+        for some in waiting.chunks(ROWS_AT_ONCE) {
+            self.write(some, now, progress).await?;
+        }
+        for (own, ending, key) in std::mem::take(&mut progress.others) {
+            progress.rows += others::end(self, &own, ending).await?;
+            progress.done.insert(key);
+        }
+        Ok(())
     }
 
     /// Writes entries of sessions that all differ, at most [`ROWS_AT_ONCE`].
@@ -145,36 +159,29 @@ impl Writer<'_> {
         let rows: HashMap<&RecordId, &Session> = rows.iter().map(|row| (&row.id, row)).collect();
         let newest = everything_ended.into_iter().max();
 
-        let mut changes: Vec<(&Waiting, &Session, Session, Change)> = Vec::new();
-        let mut as_they_are: Vec<(&Waiting, Option<Session>)> = Vec::new();
-        for one in some {
+        let mut changes = Vec::new();
+        for Waiting { entry, .. } in some {
             // A row that is gone, or another session's: the owner wants no trace of this visit.
-            let row = rows
-                .get(&one.entry.key.record)
-                .filter(|row| one.entry.owns(row));
+            let row = rows.get(&entry.key.record).filter(|row| entry.owns(row));
             let Some(row) = row else {
-                as_they_are.push((one, None));
+                progress.done.insert(entry.key.clone());
                 continue;
             };
-            let after = self.after(one, row, newest, now);
+            let after = self.after(entry, row, newest, now);
             match Change::between(row, &after) {
-                Some(change) => changes.push((one, row, after, change)),
-                None => as_they_are.push((one, Some(after))),
+                Some(change) => changes.push((entry, row, after, change)),
+                None => progress.written(entry, after),
             }
-        }
-        for (one, after) in as_they_are {
-            self.end_others(one, after.as_ref()).await?;
-            progress.done.extend(one.receipts.iter().cloned());
         }
         for some in changes.chunks(PAGE_SIZE.into()) {
             let wanted: Vec<_> = some
                 .iter()
-                .map(|(one, .., change)| (one.entry.key.record.clone(), change.clone()))
+                .map(|(entry, .., change)| (entry.key.record.clone(), change.clone()))
                 .collect();
             let refused = self.write_or_split(&wanted).await?;
-            for (one, row, after, _) in some {
-                if refused.contains(&one.entry.key.record) {
-                    progress.refused.extend(one.receipts.iter().cloned());
+            for (entry, row, after, _) in some {
+                if refused.contains(&entry.key.record) {
+                    progress.refused.insert(entry.key.clone());
                     continue;
                 }
                 progress.rows += 1;
@@ -183,8 +190,7 @@ impl Writer<'_> {
                 {
                     audit::ended(&after.id, reason);
                 }
-                self.end_others(one, Some(after)).await?;
-                progress.done.extend(one.receipts.iter().cloned());
+                progress.written(entry, after.clone());
             }
         }
         Ok(())
@@ -193,13 +199,13 @@ impl Writer<'_> {
     /// The row with the entry in it.
     fn after(
         &self,
-        one: &Waiting,
+        entry: &Entry,
         row: &Session,
         everything_ended: Option<Timestamp>,
         now: Timestamp,
     ) -> Session {
         let (closed, _) = row.clone().closed_by(everything_ended);
-        let after = one.entry.applied(&closed);
+        let after = entry.applied(&closed);
         if after.end_reason.is_some() || self.rules.permit_text(&row.email) {
             return after;
         }
@@ -207,23 +213,24 @@ impl Writer<'_> {
             reason: EndReason::Revoked,
             at: now,
         };
-        after.with(&one.entry.figures, Some(revoked))
+        after.with(&entry.figures, Some(revoked))
     }
+}
 
-    /// Ends the visitor's other sessions, where this ending asks for that and is the one that stands.
-    async fn end_others(&self, one: &Waiting, after: Option<&Session>) -> Result<(), StoreError> {
-        let ending = one
-            .entry
-            .ending
-            .filter(|ending| ending.everywhere.is_some());
-        let stands = |ending: &QueuedEnding, row: &Session| {
-            (row.end_reason, row.ended_at) == (Some(ending.reason), Some(ending.at))
+impl Progress {
+    /// The row says all of it. Where this ending is the one that stands, others may have to follow.
+    fn written(&mut self, entry: &Entry, after: Session) {
+        let stands = |ending: &QueuedEnding| {
+            (after.end_reason, after.ended_at) == (Some(ending.reason), Some(ending.at))
         };
-        match (ending, after) {
-            (Some(ending), Some(row)) if stands(&ending, row) => {
-                others::end(self, row, ending).await
+        let ending = entry
+            .ending
+            .filter(|ending| ending.everywhere.is_some() && stands(ending));
+        match ending {
+            Some(ending) => self.others.push((after, ending, entry.key.clone())),
+            None => {
+                self.done.insert(entry.key.clone());
             }
-            _ => Ok(()),
         }
     }
 }

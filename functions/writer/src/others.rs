@@ -8,14 +8,14 @@ use shared::store::{Change, Listing, Order, PAGE_SIZE, Starts, StoreError};
 use crate::Writer;
 
 /// Ends what was open when `own` was ended, as it would have been ended then: also what has been
-/// looked at since, and what has ended for another reason since.
+/// looked at since, and what has ended for another reason since. Says how many rows that changed.
 pub(crate) async fn end(
     writer: &Writer<'_>,
     own: &Session,
     ending: QueuedEnding,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let Some(reason) = ending.everywhere else {
-        return Ok(());
+        return Ok(0);
     };
     let wanted = Ending {
         reason,
@@ -26,7 +26,7 @@ pub(crate) async fn end(
             record = own.id.as_str(),
             "the row's address is none; the visitor's other sessions were not looked for"
         );
-        return Ok(());
+        return Ok(0);
     };
     let listing = Listing {
         email: Some(email),
@@ -37,6 +37,7 @@ pub(crate) async fn end(
         order: Order::OldestFirst,
         page_size: PAGE_SIZE,
     };
+    let mut count = 0;
     for number in 0.. {
         writer.budget.take().await;
         let page = writer.store.list(&listing, number).await?;
@@ -46,21 +47,19 @@ pub(crate) async fn end(
             .collect();
         if !changes.is_empty() {
             writer.write_or_split(&changes).await?;
+            count += changes.len();
             shared::audit::ended_many(changes.len(), reason);
         }
         if !page.has_more {
             break;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 fn change(writer: &Writer<'_>, row: &Session, ending: Ending) -> Option<Change> {
     // What had fallen idle before, or reached its lifetime, was over by then.
     let reason = row.reason_when_ended_with(ending.reason, writer.limits, ending.at);
-    if reason != ending.reason && row.end_reason.is_some() {
-        return None;
-    }
     let nothing_new = Figures {
         last_seen: row.last_seen,
         active_seconds: None,

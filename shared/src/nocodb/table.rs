@@ -129,9 +129,16 @@ impl Table {
             id,
             fields: object(fields)?,
         };
-        self.write(Method::PATCH, &body, Twice::IsHarmless)
+        let row = self
+            .write(Method::PATCH, &body, Twice::IsHarmless)
             .await
-            .and_then(only)
+            .and_then(only)?;
+        // Whatever answers with another row has not changed this one.
+        if row.id == *id {
+            Ok(row)
+        } else {
+            Err(Error::Unreadable(Unreadable::WrongShape))
+        }
     }
 
     /// Changes several rows and returns them whole, in the order given. Ten go into one request,

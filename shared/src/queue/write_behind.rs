@@ -14,8 +14,8 @@ use crate::token::Claims;
 /// Heartbeats that are written at once beside each other. A real NocoDB takes as many a second with
 /// one connection as with fifty (measured); with SQLite it is what fits into some hundredths of a
 /// second, and leaves the gate and logging out room.
-const AT_ONCE_WITH_QUEUE: usize = 16;
-const AT_ONCE_WITHOUT_QUEUE: usize = 256;
+const AT_ONCE_ON_NOCODB: usize = 16;
+const AT_ONCE_ON_SQLITE: usize = 256;
 /// A store that failed is left alone for so long, where it does not say for how long.
 const AWAY_SECONDS: u64 = 5;
 const LONGEST_AWAY_SECONDS: u64 = 60;
@@ -52,13 +52,15 @@ pub enum Ending {
 ///   time that it takes to fail.
 /// - **In batched mode** every heartbeat goes into the queue, and the session's endings are known from
 ///   one question that serves everybody.
-/// - **Without a queue** everything is written at once, and what is too much is refused, so that
-///   heartbeats never keep the gate or a log-out waiting.
+/// - **On SQLite** heartbeats that are too many at once are refused, so that they never keep the gate or
+///   a log-out waiting.
 pub struct WriteBehind {
     store: Arc<dyn Store>,
     limits: Limits,
     queue: Option<Arc<dyn Queue>>,
     every: Option<u64>,
+    /// What is too much is refused, and not queued.
+    sheds: bool,
     endings: Endings,
     away_until: Mutex<Option<Timestamp>>,
     at_once: Semaphore,
@@ -68,10 +70,17 @@ impl WriteBehind {
     /// The store alone.
     #[must_use]
     pub fn without_queue(store: Arc<dyn Store>, limits: Limits) -> Self {
-        Self::new(store, limits, None, None, AT_ONCE_WITHOUT_QUEUE)
+        Self::new(store, limits, None, None, true)
     }
 
-    /// With a queue behind it. `every` turns batched mode on: each row is written once in so many
+    /// SQLite with a queue behind it, for what keeps it from writing for a while. What is too much for it
+    /// would be too much for the queue as well, and is refused.
+    #[must_use]
+    pub fn beside_sqlite(store: Arc<dyn Store>, limits: Limits, queue: Arc<dyn Queue>) -> Self {
+        Self::new(store, limits, Some(queue), None, true)
+    }
+
+    /// NocoDB with a queue behind it. `every` turns batched mode on: each row is written once in so many
     /// seconds.
     #[must_use]
     pub fn with_queue(
@@ -80,7 +89,7 @@ impl WriteBehind {
         queue: Arc<dyn Queue>,
         every: Option<u64>,
     ) -> Self {
-        Self::new(store, limits, Some(queue), every, AT_ONCE_WITH_QUEUE)
+        Self::new(store, limits, Some(queue), every, false)
     }
 
     fn new(
@@ -88,13 +97,19 @@ impl WriteBehind {
         limits: Limits,
         queue: Option<Arc<dyn Queue>>,
         every: Option<u64>,
-        at_once: usize,
+        sheds: bool,
     ) -> Self {
+        let at_once = if sheds {
+            AT_ONCE_ON_SQLITE
+        } else {
+            AT_ONCE_ON_NOCODB
+        };
         Self {
             store,
             limits,
             queue,
             every,
+            sheds,
             endings: Endings::default(),
             away_until: Mutex::default(),
             at_once: Semaphore::new(at_once),
@@ -132,10 +147,10 @@ impl WriteBehind {
             }
         }
         let error = match self.direct_heartbeat(token, heartbeat, now).await {
-            Some(Ok(row)) => return Ok(Beat::Written(row)),
-            Some(Err(StoreError::NotFound)) => return Err(StoreError::NotFound),
-            Some(Err(error)) => error,
-            None => StoreError::Busy,
+            Ok(row) => return Ok(Beat::Written(row)),
+            Err(StoreError::NotFound) => return Err(StoreError::NotFound),
+            Err(StoreError::Busy) if self.sheds => return Err(StoreError::Busy),
+            Err(error) => error,
         };
         let due = now.plus(SETTLE_SECONDS);
         match queue.push(&entry, due, now).await {
@@ -175,7 +190,7 @@ impl WriteBehind {
         };
         let entry = Entry::new(&token.record, heartbeat, Some(ending));
         let error = if self.is_away(now) {
-            StoreError::Busy
+            StoreError::Away
         } else {
             match self.store.end(&token.record, heartbeat, reason, now).await {
                 Ok(ended) => {
@@ -279,23 +294,22 @@ impl WriteBehind {
         }
     }
 
-    /// `None` where it was not tried.
     async fn direct_heartbeat(
         &self,
         token: &Claims,
         heartbeat: &Heartbeat,
         now: Timestamp,
-    ) -> Option<Result<Session, StoreError>> {
+    ) -> Result<Session, StoreError> {
         if self.is_away(now) {
-            return None;
+            return Err(StoreError::Away);
         }
-        let _place = self.place()?;
+        let _place = self.place().ok_or(StoreError::Busy)?;
         let result = self.store.heartbeat(&token.record, heartbeat).await;
         match &result {
             Ok(_) | Err(StoreError::NotFound) => {}
             Err(error) => self.failed(error, now),
         }
-        Some(result)
+        result
     }
 
     fn place(&self) -> Option<SemaphorePermit<'_>> {

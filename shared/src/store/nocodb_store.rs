@@ -306,9 +306,11 @@ impl Store for NocoDbStore {
             return Ok(row);
         }
         let known = Session {
+            // Where the ending waited in a queue, this may have been written after its moment.
             last_seen: stored
                 .as_ref()
-                .map_or(heartbeat.known_last_seen, |stored| stored.last_seen),
+                .map_or(heartbeat.known_last_seen, |stored| stored.last_seen)
+                .min(row.ended_at.unwrap_or(heartbeat.known_last_seen)),
             active_seconds: stored.map_or(Some(heartbeat.known_active_seconds), |stored| {
                 stored.active_seconds
             }),

@@ -267,10 +267,7 @@ impl Site {
     /// A browser without cookies.
     #[must_use]
     pub fn browser(&self) -> Browser<'_> {
-        Browser {
-            site: self,
-            cookies: BTreeMap::new(),
-        }
+        Browser::new(&self.app)
     }
 
     /// Everything the store has written to disk.
@@ -334,7 +331,7 @@ impl Site {
 /// A browser that keeps cookies and sends them to the handlers.
 #[derive(Clone)]
 pub struct Browser<'a> {
-    site: &'a Site,
+    app: &'a App,
     /// By name.
     pub cookies: BTreeMap<String, String>,
 }
@@ -354,12 +351,23 @@ pub struct Answer {
     pub json: Value,
 }
 
+impl<'a> Browser<'a> {
+    /// A browser without cookies, in front of these handlers.
+    #[must_use]
+    pub fn new(app: &'a App) -> Self {
+        Self {
+            app,
+            cookies: BTreeMap::new(),
+        }
+    }
+}
+
 impl Browser<'_> {
     /// The same browser, after the site was started again.
     #[must_use]
     pub fn at<'a>(&self, site: &'a Site) -> Browser<'a> {
         Browser {
-            site,
+            app: &site.app,
             cookies: self.cookies.clone(),
         }
     }
@@ -389,7 +397,7 @@ impl Browser<'_> {
             request = request.header(COOKIE, pairs.join("; "));
         }
         let request = request.body(Bytes::from(body.to_owned())).unwrap();
-        let app = self.site.app.clone();
+        let app = self.app.clone();
         let response = match path.split('?').next().unwrap() {
             "/api/verify-temp-access" => verify_access::handle(app, request, now).await,
             "/api/logout" | "/logout" => logout::handle(app, request, now).await,
@@ -426,7 +434,7 @@ impl Browser<'_> {
     /// What the session's token says.
     #[must_use]
     pub fn claims(&self) -> Claims {
-        let settings = &self.site.app.settings;
+        let settings = &self.app.settings;
         let token = &self.cookies[settings.cookies.session_cookie()];
         settings.keys.verify(token, &settings.audience).unwrap()
     }
@@ -485,9 +493,16 @@ impl Browser<'_> {
 
     /// Logs out by the button.
     pub async fn logs_out(&mut self, now: Timestamp) -> Answer {
+        self.logs_out_from("/portfolio/confidential/", now).await
+    }
+
+    /// Logs out by the button on this page.
+    pub async fn logs_out_from(&mut self, page: &str, now: Timestamp) -> Answer {
+        let referrer = format!("http://localhost{page}");
         let form = [
             (CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded"),
             ("sec-fetch-site", "same-origin"),
+            ("referer", referrer.as_str()),
         ];
         self.send("POST", "/api/logout", &form, "reason=logout", now)
             .await
