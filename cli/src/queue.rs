@@ -63,6 +63,7 @@ pub(crate) async fn empty(app: App, queue: LocalQueue, requests: u32) {
         limits: &app.settings.limits,
         rules: &app.settings.email_rules,
         budget: &budget,
+        board: None,
     };
     loop {
         let pause = match writer.step(STEP, Timestamp::now()).await {

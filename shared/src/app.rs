@@ -108,10 +108,20 @@ impl App {
     /// [`SettingError`] where batched mode is on and there is no queue.
     #[cfg(feature = "queue-on-aws")]
     pub fn with_queue_on_aws(self, variables: &Variables) -> Result<Self, SettingError> {
+        use crate::queue::sqs::SqsQueue;
         match crate::settings::queue_url(variables) {
             Some(url) => {
-                let queue = crate::queue::sqs::SqsQueue::new(variables, url);
-                Ok(self.with_queue(Arc::new(queue)))
+                let queue = Arc::new(SqsQueue::new(variables, url));
+                let (store, settings) = (Arc::clone(&self.store), Arc::clone(&self.settings));
+                let (limits, every) = (settings.limits, settings.write_every);
+                let mut writes = WriteBehind::with_queue(store, limits, queue, every);
+                if let Some(url) = crate::settings::endings_url(variables) {
+                    writes = writes.told_by(Arc::new(SqsQueue::new(variables, url)));
+                }
+                Ok(Self {
+                    writes: Arc::new(writes),
+                    ..self
+                })
             }
             None if self.settings.write_every.is_some() => Err(SettingError {
                 name: crate::settings::QUEUE_URL,

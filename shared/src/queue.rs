@@ -23,6 +23,7 @@ pub mod local;
 pub mod sqs;
 mod write_behind;
 
+pub use endings::{Board, EVERY_SECONDS, Notice};
 pub use entry::{Entry, Key, QueuedEnding};
 pub use write_behind::{Beat, Ending, WriteBehind};
 

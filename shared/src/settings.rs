@@ -19,7 +19,7 @@ mod web;
 
 pub use codes::{CodeSettings, SmtpUrl};
 pub use notify::{NotifyKey, NotifySettings, NotifyUrl};
-pub use queue::{QUEUE_URL, queue_url, write_every, write_requests};
+pub use queue::{QUEUE_URL, endings_url, queue_url, write_every, write_requests};
 pub use secret::Secret;
 pub use store::{NocoDbSettings, Pace, StoreSettings};
 pub use variables::Variables;

@@ -54,7 +54,12 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
             Some(reason) => Err(reason),
             None => Ok(renewed.refreshed(now)),
         },
-        Ok(Answer::OpenAt(moment, renewed)) => Ok(renewed.refreshed(moment.unwrap_or(now))),
+        Ok(Answer::OpenAt(moment, renewed)) => {
+            // What the browser brings next has to be fresh for the gate, or it would be sent here again.
+            let half = app.settings.fresh_seconds / 2;
+            let is_fresh = |moment: &Timestamp| now.since(*moment) <= half;
+            Ok(renewed.refreshed(moment.filter(is_fresh).unwrap_or(now)))
+        }
         Ok(Answer::Ended(reason)) => Err(reason),
         Err(StoreError::NotFound) => Err(EndReason::Revoked),
         Err(error) => {

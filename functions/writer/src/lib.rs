@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use shared::audit;
 use shared::email::EmailRules;
-use shared::queue::{Entry, Key, Queue, QueueError, QueuedEnding, Waiting, folded};
+use shared::queue::{
+    Board, EVERY_SECONDS, Entry, Key, Notice, Queue, QueueError, QueuedEnding, Waiting, folded,
+};
 use shared::session::{EndReason, Ending, Limits, RecordId, Session};
 use shared::store::nocodb_store::ROWS_AT_ONCE;
 use shared::store::{Change, PAGE_SIZE, Store, StoreError};
 use shared::timestamp::Timestamp;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
 
 mod budget;
 mod others;
@@ -26,6 +30,13 @@ pub use budget::Budget;
 const MOST_AT_ONCE: usize = 10_000;
 /// How long nothing is tried after the store was away, where it does not say.
 const AWAY: Duration = Duration::from_secs(10);
+
+/// What a step has taken, nobody else has: the shorter it is, the sooner an outage is noticed.
+const LONGEST_STEP: Duration = Duration::from_secs(10);
+/// Between two looks at an empty queue.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Time for a request and the pauses around it.
+const TOO_SHORT: Duration = Duration::from_secs(3);
 
 /// What became of one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +66,8 @@ pub struct Writer<'a> {
     pub rules: &'a EmailRules,
     /// How fast.
     pub budget: &'a Budget,
+    /// Where it posts what the store tells of endings, in batched mode on AWS.
+    pub board: Option<&'a dyn Board>,
 }
 
 /// How far the writing of some entries came.
@@ -68,11 +81,100 @@ struct Progress {
 }
 
 impl Writer<'_> {
+    /// Step after step, until nothing is due, the store is away, or the time is over. `clock` tells the
+    /// time at each step.
+    ///
+    /// # Errors
+    /// [`QueueError`]; what was taken comes again.
+    pub async fn run(
+        &self,
+        time: Duration,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<(), QueueError> {
+        let end = Instant::now() + time;
+        let turn = Mutex::new(());
+        // While one writes, the other takes and lets go: NocoDB's budget waits for nobody.
+        let (one, other, ()) = tokio::join!(
+            self.steps(end, &clock, &turn),
+            self.steps(end, &clock, &turn),
+            self.post_until(end, &clock),
+        );
+        one.and(other)
+    }
+
+    async fn steps(
+        &self,
+        end: Instant,
+        clock: &impl Fn() -> Timestamp,
+        turn: &Mutex<()>,
+    ) -> Result<(), QueueError> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left < TOO_SHORT {
+                return Ok(());
+            }
+            let step = self
+                .step_with(left.min(LONGEST_STEP), clock(), turn)
+                .await?;
+            if step.away.is_some() {
+                return Ok(());
+            }
+            if step.taken == 0 {
+                // Where others wait to be told of endings, it is there anyway.
+                if self.board.is_none() {
+                    return Ok(());
+                }
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn post_until(&self, end: Instant, clock: &impl Fn() -> Timestamp) {
+        if self.board.is_none() {
+            return;
+        }
+        loop {
+            self.post_endings(clock()).await;
+            let next = Instant::now() + Duration::from_secs(EVERY_SECONDS);
+            if next > end {
+                return;
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    /// Asks the store for endings and posts them. Where that fails, whoever looks goes on with what was
+    /// known.
+    async fn post_endings(&self, now: Timestamp) {
+        let Some(board) = self.board else {
+            return;
+        };
+        self.budget.take().await;
+        let posted = match Notice::ask(self.store, self.limits, now).await {
+            Ok(notice) => board.post(&notice).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = posted {
+            tracing::error!(error, "endings could not be told to the other functions");
+        }
+    }
+
     /// Takes what is due and writes it, as much as fits into `time`.
     ///
     /// # Errors
     /// [`QueueError`]; what was taken comes again.
     pub async fn step(&self, time: Duration, now: Timestamp) -> Result<Step, QueueError> {
+        self.step_with(time, now, &Mutex::new(())).await
+    }
+
+    /// Two beside each other write one after the other: a row that both have something of is not read by
+    /// one while the other writes it.
+    async fn step_with(
+        &self,
+        time: Duration,
+        now: Timestamp,
+        turn: &Mutex<()>,
+    ) -> Result<Step, QueueError> {
         // One request writes a hundred rows, and another reads what four and a half of them write.
         let rows = self
             .budget
@@ -86,13 +188,18 @@ impl Writer<'_> {
         let entries = taken.len();
         let waiting = folded(taken);
         let mut progress = Progress::default();
-        let error = self.write_all(&waiting, now, &mut progress).await.err();
+        let error = {
+            let _turn = turn.lock().await;
+            self.write_all(&waiting, now, &mut progress).await.err()
+        };
         let receipts = |keys: &HashSet<Key>| -> Vec<String> {
             let some = waiting.iter().filter(|one| keys.contains(&one.entry.key));
             some.flat_map(|one| one.receipts.iter().cloned()).collect()
         };
         self.queue.done(&receipts(&progress.done)).await?;
-        self.queue.refuse(&receipts(&progress.refused), now).await?;
+        if !progress.refused.is_empty() {
+            self.queue.refuse(&receipts(&progress.refused), now).await?;
+        }
         let step = Step {
             taken: entries,
             sessions: waiting.len(),

@@ -2,19 +2,24 @@
 //! for itself.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::QueueError;
 use crate::session::{EndReason, Limits, RecordId};
 use crate::store::columns::EVERYONE;
 use crate::store::{Store, StoreError};
 use crate::timestamp::Timestamp;
 use crate::token::Claims;
 
-/// How often a process asks: the lateness with which an ending is noticed, and at most one request in
-/// so many seconds, however many heartbeats come in.
-pub(super) const EVERY_SECONDS: u64 = 20;
-/// Where the store has not said anything for so long, nobody knows.
-const STALE_SECONDS: u64 = 3 * EVERY_SECONDS;
+/// How often whoever asks the store asks it, and how often a process looks at what another one was told:
+/// an ending is noticed within twice that, at one request in so many seconds, however many heartbeats
+/// come in.
+pub const EVERY_SECONDS: u64 = 20;
+/// Where nothing new has been said for so long, nobody knows.
+const STALE_SECONDS: u64 = 6 * EVERY_SECONDS;
 /// An ending stands in the table up to half a minute after its moment, and clocks differ.
 const OVERLAP_SECONDS: u64 = 90;
 /// How far back the first question goes beyond the idle timeout: a token that was confirmed before has
@@ -22,6 +27,98 @@ const OVERLAP_SECONDS: u64 = 90;
 const HORIZON_SECONDS: u64 = 3_600;
 /// A question is so many pages at most.
 const MOST_PAGES: u32 = 50;
+
+/// What the store told of endings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Every ending since then,
+    pub from: Timestamp,
+    /// until then.
+    pub until: Timestamp,
+    /// When everything was last ended.
+    pub everything: Option<Timestamp>,
+    /// Sessions that were ended.
+    pub ended: Vec<Ended>,
+}
+
+/// A session that was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    #[serde(rename = "r")]
+    record: RecordId,
+    #[serde(rename = "w")]
+    reason: EndReason,
+    #[serde(rename = "b")]
+    began: Timestamp,
+    /// Nobody wrote down when: an owner typed a word, and may take it back.
+    #[serde(rename = "h", default, skip_serializing_if = "std::ops::Not::not")]
+    is_by_hand: bool,
+}
+
+/// Where one process posts what the store told it, for all others to read.
+#[async_trait]
+pub trait Board: Send + Sync {
+    /// Posts a notice, which stays for a minute or two.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    async fn post(&self, notice: &Notice) -> Result<(), QueueError>;
+
+    /// The newest notice there is, as far as one look shows.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    async fn read(&self) -> Result<Option<Notice>, QueueError>;
+}
+
+impl Notice {
+    /// Asks the store for all endings that a live token may not know of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ask(
+        store: &dyn Store,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let since = now.minus(limits.idle_timeout + HORIZON_SECONDS);
+        Self::ask_since(store, limits, since, now).await
+    }
+
+    async fn ask_since(
+        store: &dyn Store,
+        limits: &Limits,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let began = now.minus(limits.lifetime);
+        let (mut ended, mut everything) = (Vec::new(), None);
+        for number in 0..MOST_PAGES {
+            let page = store.ended(began, since, number).await?;
+            for row in page.sessions {
+                if row.email == EVERYONE {
+                    everything = everything.max(Some(row.start));
+                } else if let Some(reason) = row.end_reason {
+                    ended.push(Ended {
+                        record: row.id,
+                        reason,
+                        began: row.start,
+                        is_by_hand: row.ended_at.is_none(),
+                    });
+                }
+            }
+            if !page.has_more {
+                break;
+            }
+        }
+        Ok(Self {
+            from: since,
+            until: now,
+            everything,
+            ended,
+        })
+    }
+}
 
 /// What is known of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +133,10 @@ pub(super) enum Known {
     Nothing,
 }
 
+/// What this process knows of endings.
 #[derive(Default)]
 pub(super) struct Endings {
+    board: Option<Arc<dyn Board>>,
     known: Mutex<State>,
     asking: tokio::sync::Mutex<()>,
 }
@@ -51,54 +150,45 @@ struct State {
     ask_again: Option<Timestamp>,
 }
 
-struct Ended {
-    reason: EndReason,
-    began: Timestamp,
-    /// Nobody wrote down when: an owner typed a word, and may take it back.
-    is_by_hand: bool,
-}
-
 impl Endings {
-    /// Asks the store, where it is time to; one at a time, while others go on with what is known.
-    ///
-    /// A process asks for the first time after a random part of [`EVERY_SECONDS`]: many that start
-    /// together must not ask together.
+    /// Known from what another process posts.
+    pub(super) fn on(board: Arc<dyn Board>) -> Self {
+        Self {
+            board: Some(board),
+            ..Self::default()
+        }
+    }
+
+    /// Asks, where it is time to; one at a time, while others go on with what is known.
     pub(super) async fn ask(&self, store: &dyn Store, limits: &Limits, now: Timestamp) {
         let Ok(_asking) = self.asking.try_lock() else {
             return;
         };
-        let since = {
-            let mut state = self.state();
-            let first = || now.plus(random_part(EVERY_SECONDS));
-            if now < *state.ask_again.get_or_insert_with(first) {
+        let spans = {
+            let state = self.state();
+            if state.ask_again.is_some_and(|moment| now < moment) {
                 return;
             }
-            let horizon = now.minus(limits.idle_timeout + HORIZON_SECONDS);
-            state
-                .spans
-                .map_or(horizon, |(_, until)| until.minus(OVERLAP_SECONDS))
+            state.spans
         };
-        let began = now.minus(limits.lifetime);
-        let read = read(store, began, since).await;
+        let (notice, wait) = if let Some(board) = &self.board {
+            (board.read().await.map_err(|error| error.to_string()), 0)
+        } else {
+            let since = spans.map(|(_, until)| until.minus(OVERLAP_SECONDS));
+            let asked = match since {
+                Some(since) => Notice::ask_since(store, limits, since, now).await,
+                None => Notice::ask(store, limits, now).await,
+            };
+            let wait = asked.as_ref().err().map(StoreError::retry_after);
+            let wait = wait.unwrap_or_default().as_secs();
+            (asked.map(Some).map_err(|error| error.to_string()), wait)
+        };
         let mut state = self.state();
-        match read {
-            Ok((ended, everything)) => {
-                let is_known = |ended: &Ended| !ended.is_by_hand && ended.began >= began;
-                state.ended.retain(|_, ended| is_known(ended));
-                state.ended.extend(ended);
-                state.everything = state.everything.max(everything);
-                let from = state.spans.map_or(since, |(from, _)| from);
-                state.spans = Some((from, now));
-                state.ask_again = Some(now.plus(EVERY_SECONDS));
-            }
-            Err(error) => {
-                let wait = error.retry_after().as_secs().max(EVERY_SECONDS);
-                state.ask_again = Some(now.plus(wait));
-                tracing::warn!(
-                    error = error.to_string(),
-                    "which sessions were ended could not be read"
-                );
-            }
+        state.ask_again = Some(now.plus(wait.max(EVERY_SECONDS)));
+        match notice {
+            Ok(Some(notice)) => state.learn(notice, now.minus(limits.lifetime)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error, "which sessions were ended could not be read"),
         }
     }
 
@@ -127,33 +217,23 @@ impl Endings {
     }
 }
 
-type Read = (Vec<(RecordId, Ended)>, Option<Timestamp>);
-
-async fn read(store: &dyn Store, began: Timestamp, since: Timestamp) -> Result<Read, StoreError> {
-    let (mut ended, mut everything) = (Vec::new(), None);
-    for number in 0..MOST_PAGES {
-        let page = store.ended(began, since, number).await?;
-        for row in page.sessions {
-            if row.email == EVERYONE {
-                everything = everything.max(Some(row.start));
-            } else if let Some(reason) = row.end_reason {
-                let session = Ended {
-                    reason,
-                    began: row.start,
-                    is_by_hand: row.ended_at.is_none(),
-                };
-                ended.push((row.id, session));
-            }
+impl State {
+    fn learn(&mut self, notice: Notice, lifetime_ago: Timestamp) {
+        if self.spans.is_some_and(|(_, until)| notice.until <= until) {
+            return;
         }
-        if !page.has_more {
-            break;
-        }
+        // A word that an owner typed is told each time, as long as it stands there.
+        self.ended
+            .retain(|_, ended| !ended.is_by_hand && ended.began >= lifetime_ago);
+        let told = notice.ended.into_iter();
+        self.ended
+            .extend(told.map(|ended| (ended.record.clone(), ended)));
+        self.everything = self.everything.max(notice.everything);
+        // What was known before goes on without a gap, or begins anew.
+        let from = match self.spans {
+            Some((from, until)) if notice.from <= until => from.min(notice.from),
+            _ => notice.from,
+        };
+        self.spans = Some((from, notice.until));
     }
-    Ok((ended, everything))
-}
-
-/// From 0 to below `seconds`.
-fn random_part(seconds: u64) -> u64 {
-    let random = crate::token::random_bytes::<8>().map_or(0, u64::from_le_bytes);
-    random % seconds
 }

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, SendMessageBatchRequest
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-use super::{Entry, LONGEST_DELAY_SECONDS, Queue, QueueError, Taken, Waiting};
+use super::{Board, Entry, LONGEST_DELAY_SECONDS, Notice, Queue, QueueError, Taken, Waiting};
 use crate::aws;
 use crate::causes::in_one_line;
 use crate::settings::Variables;
@@ -98,6 +98,31 @@ impl SqsQueue {
         let send = send.queue_url(&self.url).set_entries(Some(entries));
         let answer = in_time(send.send()).await?;
         all_taken(answer.failed.len())
+    }
+}
+
+/// A second queue as a board: messages are looked at and never taken, and go by themselves after some
+/// minutes.
+#[async_trait]
+impl Board for SqsQueue {
+    async fn post(&self, notice: &Notice) -> Result<(), QueueError> {
+        let body = serde_json::to_string(notice).map_err(failed)?;
+        let send = self.client().await.send_message();
+        let send = send.queue_url(&self.url).message_body(body);
+        in_time(send.send()).await.map(drop)
+    }
+
+    async fn read(&self) -> Result<Option<Notice>, QueueError> {
+        let look = self.client().await.receive_message();
+        let look = look
+            .queue_url(&self.url)
+            .max_number_of_messages(10)
+            .visibility_timeout(0);
+        let answer = in_time(look.send()).await?;
+        let bodies = answer.messages.unwrap_or_default();
+        let bodies = bodies.iter().filter_map(|message| message.body.as_deref());
+        let notices = bodies.filter_map(|body| serde_json::from_str::<Notice>(body).ok());
+        Ok(notices.max_by_key(|notice| notice.until))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::endings::{Endings, Known};
-use super::{Entry, Queue, QueuedEnding, SETTLE_SECONDS, next_turn};
+use super::{Board, Entry, Queue, QueuedEnding, SETTLE_SECONDS, next_turn};
 use crate::session::{EndReason, Heartbeat, Limits, Session};
 use crate::store::{Ended, Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -90,6 +90,15 @@ impl WriteBehind {
         every: Option<u64>,
     ) -> Self {
         Self::new(store, limits, Some(queue), every, false)
+    }
+
+    /// Endings are known from what another process posts there, and the store is not asked for them.
+    #[must_use]
+    pub fn told_by(self, board: Arc<dyn Board>) -> Self {
+        Self {
+            endings: Endings::on(board),
+            ..self
+        }
     }
 
     fn new(

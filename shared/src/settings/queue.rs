@@ -5,6 +5,8 @@ use crate::queue::LONGEST_DELAY_SECONDS;
 
 /// Where the functions' queue is; the stack makes it.
 pub const QUEUE_URL: &str = "QUEUE_URL";
+/// Where the functions read what the writer was told of endings; the stack makes it.
+const ENDINGS_URL: &str = "ENDINGS_URL";
 /// NocoDB's cloud takes five requests a second from a token; one is left for arrivals, endings and
 /// whoever asks.
 const WRITE_REQUESTS: u32 = 4;
@@ -46,6 +48,12 @@ pub fn write_requests(variables: &Variables) -> Result<u32, SettingError> {
             format!("must be from 1 to {MOST_WRITE_REQUESTS}"),
         )),
     }
+}
+
+/// `ENDINGS_URL`: the functions' board for endings; `None` where they have none, and each asks NocoDB.
+#[must_use]
+pub fn endings_url(variables: &Variables) -> Option<&str> {
+    variables.get(ENDINGS_URL)
 }
 
 /// `QUEUE_URL`: the functions' queue; `None` where they have none.

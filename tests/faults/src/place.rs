@@ -159,6 +159,7 @@ impl Place {
             limits: &settings.limits,
             rules: &settings.email_rules,
             budget: &self.budget,
+            board: None,
         };
         writer.step(Duration::from_secs(50), now).await.unwrap()
     }

@@ -1,0 +1,328 @@
+//! SQS and NocoDB, as far as time and limits go.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shared::email::Email;
+use shared::nocodb;
+use shared::queue::{Board, Entry, Notice, Queue, QueueError, Taken, Waiting};
+use shared::session::{EndReason, Heartbeat, RecordId, Session};
+use shared::store::{Change, Ended, Listing, SessionPage, Span, Starts, Store, StoreError};
+use shared::timestamp::Timestamp;
+use tokio::time::{Instant, sleep};
+
+const START: Timestamp = Timestamp::from_unix(1_767_323_045);
+/// Of NocoDB's cloud.
+const REQUESTS_PER_SECOND: usize = 5;
+/// A real one on two cores writes a hundred rows in that (measured), and reads some hundred.
+const WRITE: Duration = Duration::from_millis(120);
+const READ: Duration = Duration::from_millis(90);
+/// Eight requests of SQS's beside each other, ten messages each.
+const RECEIVE: Duration = Duration::from_millis(15);
+const AT_ONCE: usize = 80;
+
+/// The simulated time.
+pub(crate) fn now() -> Timestamp {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    START.plus(BEGAN.get_or_init(Instant::now).elapsed().as_secs())
+}
+
+#[derive(Default)]
+struct Messages {
+    next: u64,
+    waiting: BTreeSet<(Timestamp, u64)>,
+    entries: HashMap<u64, Entry>,
+    most: usize,
+}
+
+/// Messages with a delay, given out roughly in order, at most ten to a request.
+#[derive(Default)]
+pub(crate) struct ModelQueue(Mutex<Messages>);
+
+impl ModelQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().entries.is_empty()
+    }
+    pub(crate) fn most_waiting(&self) -> usize {
+        self.0.lock().unwrap().most
+    }
+}
+
+#[async_trait]
+impl Queue for ModelQueue {
+    async fn push(&self, entry: &Entry, due: Timestamp, _: Timestamp) -> Result<(), QueueError> {
+        let mut messages = self.0.lock().unwrap();
+        messages.next += 1;
+        let id = messages.next;
+        messages.waiting.insert((due, id));
+        messages.entries.insert(id, entry.clone());
+        messages.most = messages.most.max(messages.entries.len());
+        Ok(())
+    }
+    async fn take(&self, most: usize, _: Timestamp) -> Result<Vec<Taken>, QueueError> {
+        let mut taken = Vec::new();
+        loop {
+            sleep(RECEIVE).await;
+            let mut messages = self.0.lock().unwrap();
+            let due = messages.waiting.range(..(now().plus(1), 0));
+            let due: Vec<_> = due.take(AT_ONCE.min(most - taken.len())).copied().collect();
+            if due.is_empty() {
+                return Ok(taken);
+            }
+            for (moment, id) in due {
+                messages.waiting.remove(&(moment, id));
+                let entry = messages.entries[&id].clone();
+                let receipt = id.to_string();
+                taken.push(Taken { entry, receipt });
+            }
+        }
+    }
+    async fn done(&self, receipts: &[String]) -> Result<(), QueueError> {
+        sleep(RECEIVE * u32::try_from(receipts.len() / AT_ONCE).unwrap()).await;
+        let mut messages = self.0.lock().unwrap();
+        for receipt in receipts {
+            messages.entries.remove(&receipt.parse().unwrap());
+        }
+        Ok(())
+    }
+    async fn put_back(
+        &self,
+        waiting: &[Waiting],
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        for one in waiting {
+            self.push(&one.entry, due, now).await?;
+            self.done(&one.receipts).await?;
+        }
+        Ok(())
+    }
+    async fn refuse(&self, receipts: &[String], _: Timestamp) -> Result<(), QueueError> {
+        assert_eq!(receipts.len(), 0, "the model refuses nothing");
+        Ok(())
+    }
+}
+
+struct Table {
+    rows: Vec<Session>,
+    /// When each viewer's last heartbeat came, and when the first one came that is not written yet.
+    told: Vec<Timestamp>,
+    unwritten_since: BTreeMap<usize, Timestamp>,
+    longest_behind: u64,
+    rows_written: usize,
+    requests: usize,
+    lately: VecDeque<Instant>,
+    most_lately: usize,
+    locked_until: Option<Instant>,
+}
+
+/// What was posted last.
+#[derive(Default)]
+pub(crate) struct ModelBoard(Mutex<Option<Notice>>);
+
+#[async_trait]
+impl Board for ModelBoard {
+    async fn post(&self, notice: &Notice) -> Result<(), QueueError> {
+        *self.0.lock().unwrap() = Some(notice.clone());
+        Ok(())
+    }
+    async fn read(&self) -> Result<Option<Notice>, QueueError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+/// Rows, and a limit on requests that locks everybody out.
+pub(crate) struct ModelStore(Mutex<Table>);
+
+impl ModelStore {
+    pub(crate) fn of(viewers: usize) -> Self {
+        let row = |number: usize| Session {
+            id: RecordId::new((number + 1).to_string()),
+            email: format!("visitor-{number}@example.com"),
+            start: now(),
+            last_seen: now(),
+            end_reason: None,
+            ended_at: None,
+            active_seconds: None,
+            current_page: None,
+            pages: BTreeMap::new(),
+        };
+        Self(Mutex::new(Table {
+            rows: (0..viewers).map(row).collect(),
+            told: vec![now(); viewers],
+            unwritten_since: BTreeMap::new(),
+            longest_behind: 0,
+            rows_written: 0,
+            requests: 0,
+            lately: VecDeque::new(),
+            most_lately: 0,
+            locked_until: None,
+        }))
+    }
+
+    /// A heartbeat came, which the row has to say before long.
+    pub(crate) fn expect(&self, number: usize, moment: Timestamp) {
+        let mut table = self.0.lock().unwrap();
+        table.told[number] = moment;
+        table.unwritten_since.entry(number).or_insert(moment);
+    }
+
+    /// Every row says when its viewer last looked.
+    pub(crate) fn check(&self) {
+        let table = self.0.lock().unwrap();
+        for (row, told) in table.rows.iter().zip(&table.told) {
+            assert_eq!(row.last_seen, *told);
+        }
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.0.lock().unwrap().requests
+    }
+    pub(crate) fn most_requests_in_a_second(&self) -> usize {
+        self.0.lock().unwrap().most_lately
+    }
+    pub(crate) fn rows_written(&self) -> usize {
+        self.0.lock().unwrap().rows_written
+    }
+    pub(crate) fn longest_behind(&self) -> u64 {
+        self.0.lock().unwrap().longest_behind
+    }
+
+    async fn request(&self, takes: Duration) -> Result<(), StoreError> {
+        {
+            let mut table = self.0.lock().unwrap();
+            let second_ago = Instant::now().checked_sub(Duration::from_secs(1));
+            while table
+                .lately
+                .front()
+                .is_some_and(|moment| Some(*moment) <= second_ago)
+            {
+                table.lately.pop_front();
+            }
+            table.lately.push_back(Instant::now());
+            table.requests += 1;
+            table.most_lately = table.most_lately.max(table.lately.len());
+            if table.lately.len() > REQUESTS_PER_SECOND {
+                table.locked_until = Some(Instant::now() + Duration::from_secs(30));
+            }
+            if table
+                .locked_until
+                .is_some_and(|until| Instant::now() < until)
+            {
+                let retry_after = Some(Duration::from_secs(30));
+                return Err(StoreError::NocoDb(nocodb::Error::RateLimited {
+                    retry_after,
+                }));
+            }
+        }
+        sleep(takes).await;
+        Ok(())
+    }
+}
+
+fn place(id: &RecordId) -> usize {
+    id.as_str().parse::<usize>().unwrap() - 1
+}
+
+#[async_trait]
+impl Store for ModelStore {
+    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+        self.request(READ).await?;
+        let table = self.0.lock().unwrap();
+        let rows = ids.iter().map(|id| table.rows[place(id)].clone()).collect();
+        Ok((rows, Vec::new()))
+    }
+    async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
+        assert!(changes.len() <= nocodb::BULK);
+        self.request(WRITE).await?;
+        let mut table = self.0.lock().unwrap();
+        for (id, change) in changes {
+            let number = place(id);
+            table.rows_written += 1;
+            if let Some(moment) = change.last_seen {
+                assert!(moment > table.rows[number].last_seen);
+                table.rows[number].last_seen = moment;
+                if let Some(since) = table.unwritten_since.remove(&number) {
+                    table.longest_behind = table.longest_behind.max(now().since(since));
+                }
+                // What came since is written with the next turn.
+                if table.told[number] > moment {
+                    let told = table.told[number];
+                    table.unwritten_since.insert(number, told);
+                }
+            }
+            if change.active_seconds.is_some() {
+                table.rows[number].active_seconds = change.active_seconds;
+            }
+            if change.current_page.is_some() {
+                table.rows[number]
+                    .current_page
+                    .clone_from(&change.current_page);
+            }
+        }
+        Ok(())
+    }
+    async fn ended(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<SessionPage, StoreError> {
+        self.request(READ).await?;
+        Ok(SessionPage::default())
+    }
+    async fn create(
+        &self,
+        _: &Email,
+        _: Timestamp,
+        _: Option<&str>,
+    ) -> Result<RecordId, StoreError> {
+        self.request(WRITE).await?;
+        Ok(RecordId::new("0"))
+    }
+    async fn heartbeat(&self, _: &RecordId, _: &Heartbeat) -> Result<Session, StoreError> {
+        unimplemented!()
+    }
+    async fn end(
+        &self,
+        _: &RecordId,
+        _: &Heartbeat,
+        _: EndReason,
+        _: Timestamp,
+    ) -> Result<Ended, StoreError> {
+        unimplemented!()
+    }
+    async fn open(&self, _: Option<&str>, _: Timestamp) -> Result<SessionPage, StoreError> {
+        unimplemented!()
+    }
+    async fn end_many(&self, _: &[(RecordId, EndReason)], _: Timestamp) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn end_everything(&self, _: Timestamp) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn not_before(&self) -> Option<Timestamp> {
+        unimplemented!()
+    }
+    async fn seen_before(&self, _: Timestamp) -> Result<Vec<RecordId>, StoreError> {
+        unimplemented!()
+    }
+    async fn delete(&self, _: &[RecordId]) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn import(&self, _: &[Session]) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
+        unimplemented!()
+    }
+    async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
+        unimplemented!()
+    }
+    async fn within(&self, _: Timestamp, _: &[Span], _: u32) -> Result<SessionPage, StoreError> {
+        unimplemented!()
+    }
+    async fn list(&self, _: &Listing, _: u32) -> Result<SessionPage, StoreError> {
+        unimplemented!()
+    }
+    async fn count(&self, _: Starts) -> Result<u64, StoreError> {
+        unimplemented!()
+    }
+}
