@@ -20,9 +20,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-/// Each may hold a socket and a file open, and many systems allow a process 1024 of both. One more
-/// is not refused: it waits in the system's queue until another ends.
-const MAX_CONNECTIONS: usize = 400;
+/// As many as there are at least, also where a process may open fewer files than that takes.
+const FEWEST_CONNECTIONS: usize = 400;
+/// Enough for 10,000 browsers: each is connected for seconds in three minutes. If all sent their bodies
+/// slowly, that would take 400 MB (measured). One more is not refused: it waits in the system's queue
+/// until another ends.
+const MOST_CONNECTIONS: usize = 4000;
+/// Each may hold a socket and a file.
+const FILES_EACH: usize = 2;
+/// What else the process has open: databases, connections to NocoDB, its log. It leaves 400 connections
+/// where 1024 files are allowed, as on many systems.
+const OTHER_FILES: usize = 224;
 /// From the first wait for a request until the last of its headers. A connection that is kept open
 /// between requests waits for the next one no longer either.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +56,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         .header_read_timeout(HEADERS_TIMEOUT)
         .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(MAX_BUFFER_BYTES);
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let most = most_connections(allowed_files());
+    let slots = Arc::new(Semaphore::new(most));
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
@@ -60,7 +69,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         let service = service_fn(move |mut request: Request<Incoming>| {
             add_peer(request.headers_mut(), peer.ip());
             let (answer, room) = (router.clone().oneshot(request), room.clone());
-            async move { answer.await.map(|answer| part_if_full(answer, &room)) }
+            async move {
+                let answer = answer.await;
+                answer.map(|answer| part_if_many(answer, room.available_permits(), most))
+            }
         });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -92,9 +104,21 @@ async fn accept(
     }
 }
 
-/// Keeps a connection for another request only while there is room for others.
-fn part_if_full(mut answer: Response, room: &Semaphore) -> Response {
-    if room.available_permits() == 0 {
+/// How many files the process may open, after it has been allowed as many as it can be.
+fn allowed_files() -> usize {
+    let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+fn most_connections(files: usize) -> usize {
+    let room = files.saturating_sub(OTHER_FILES) / FILES_EACH;
+    room.clamp(FEWEST_CONNECTIONS, MOST_CONNECTIONS)
+}
+
+/// Keeps a connection for another request only while half of the room is free: whoever comes does not
+/// wait for somebody who is done.
+fn part_if_many(mut answer: Response, free: usize, most: usize) -> Response {
+    if free < most / 2 {
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(CONNECTION, close);
     }
@@ -122,7 +146,35 @@ fn add_peer(headers: &mut HeaderMap, peer: IpAddr) {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
+
+    #[test]
+    fn there_are_as_many_connections_as_there_may_be_files_for() {
+        for (files, expected) in [
+            (0, 400),
+            (256, 400),
+            (1024, 400),
+            (4096, 1936),
+            (20_000, 4000),
+            (usize::MAX, 4000),
+        ] {
+            assert_eq!(most_connections(files), expected, "{files} files");
+        }
+    }
+
+    #[test]
+    fn connections_are_kept_until_half_of_them_are_taken() {
+        for (free, is_kept) in [(400, true), (200, true), (199, false), (0, false)] {
+            let answer = part_if_many(Response::new(Body::empty()), free, 400);
+            assert_eq!(
+                !answer.headers().contains_key(CONNECTION),
+                is_kept,
+                "{free}"
+            );
+        }
+    }
 
     #[test]
     fn the_sender_is_the_last_of_those_a_request_was_forwarded_for() {

@@ -14,6 +14,8 @@ const HEADERS_MS = 10_000;
 const BODY_MS = 30_000;
 const WRITE_MS = 30_000;
 const SLACK_MS = 4000;
+/** Where a process may open as few files as on many systems: more would only take longer to fill. */
+export const FILES = 1024;
 const MAX_CONNECTIONS = 400;
 
 /** The process's own: the database, its log, the listener and what waits for events. */
@@ -121,6 +123,31 @@ export function connections(tally, target) {
         for (const socket of many) socket.destroy();
       }
       await until("way back to few", async () => (await filesOf(target())) < OTHER_FILES);
+    },
+  );
+
+  tally.holds(
+    "whoever is done takes no more than half of the room",
+    [`HEAD /site.css HTTP/1.1\r\nHost: x\r\n\r\n`, `GET ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\n\r\n`],
+    async (request) => {
+      const many = Array.from({ length: (MAX_CONNECTIONS * 3) / 4 }, () => open(target().url));
+      try {
+        const answers = many.map(
+          (socket) => new Promise((resolve) => socket.once("data", resolve)),
+        );
+        for (const socket of many) socket.write(request);
+        await Promise.all(answers);
+        const room = async () => (await filesOf(target())) <= MAX_CONNECTIONS / 2 + OTHER_FILES;
+        await until("room", room, HEADERS_MS / 4);
+        assert.ok((await filesOf(target())) > MAX_CONNECTIONS / 4, "nobody is kept");
+        const began = performance.now();
+        const { token } = await target().visitor();
+        await target().assertOpen(token);
+        const took = performance.now() - began;
+        assert.ok(took < 2000, `others waited ${took.toFixed()} ms`);
+      } finally {
+        for (const socket of many) socket.destroy();
+      }
     },
   );
 

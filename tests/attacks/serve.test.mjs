@@ -3,11 +3,12 @@
  * our own on 127.0.0.1. `watch.test.mjs` does the same to the functions.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, before, suite, test } from "node:test";
 import { ADMIN_TOKEN } from "../harness/owner.mjs";
 import { answers } from "./answers.mjs";
 import { bodies } from "./bodies.mjs";
-import { connections } from "./connections.mjs";
+import { connections, FILES } from "./connections.mjs";
 import { cookies, cookiesOnPages } from "./cookies.mjs";
 import { checkThatThePartnerMay, crossSite } from "./cross-site.mjs";
 import { aroundTheEdge } from "./edge.mjs";
@@ -31,6 +32,9 @@ suite("lastseen serve under attack", () => {
   let running;
   const target = () => running;
   before(async () => {
+    // Of this process, and so of every server that it starts.
+    const limit = spawnSync("prlimit", [`--pid=${process.pid}`, `--nofile=${FILES}:${FILES}`]);
+    assert.equal(limit.status, 0, `prlimit: ${limit.stderr}`);
     running = await ServeTarget.start();
   });
   after(async () => {
