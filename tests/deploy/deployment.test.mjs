@@ -133,7 +133,15 @@ test("CloudFormation made what the template says, as far as moto knows it", asyn
   const { Functions } = await aws.cli("lambda", "list-functions");
   const { Roles } = await aws.cli("iam", "list-roles");
   const { logGroups } = await aws.cli("logs", "describe-log-groups");
-  const kinds = ["VerifyAccess", "Heartbeat", "Logout", "Sessions", "Retention", "Notify"];
+  const kinds = [
+    "VerifyAccess",
+    "Heartbeat",
+    "Logout",
+    "Sessions",
+    "Retention",
+    "Notify",
+    "Writer",
+  ];
   assert.equal(Functions.length, kinds.length);
   for (const kind of kinds) {
     const one = Functions.find((/** @type {any} */ { FunctionName }) =>
@@ -158,7 +166,7 @@ test("CloudFormation made what the template says, as far as moto knows it", asyn
     for (const path of told) assert.ok(stored.includes(path.replace(/.*:parameter/, "")), path);
   }
   const kept = logGroups.map((/** @type {any} */ { retentionInDays }) => retentionInDays);
-  assert.equal(kept.length, 7);
+  assert.equal(kept.length, 8);
   assert.deepEqual([...new Set(kept)], [30]);
 });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { root } from "../harness/process.mjs";
 import { event, Sandbox } from "./runtime.mjs";
-import { SCHEDULED, stack } from "./stack.mjs";
+import { PARAMETERS, SCHEDULED, stack } from "./stack.mjs";
 
 /** @param {string} path */
 const read = (path) => readFileSync(join(root, path), "utf8");
@@ -18,7 +18,7 @@ suite("alarms", () => {
 
   test("each is in the manual by the name of its description, and mails where a mail is asked for", () => {
     const manual = read("docs/operating.md");
-    assert.equal(alarms.length, 6);
+    assert.equal(alarms.length, 8);
     for (const [id, { Properties }] of alarms) {
       assert.deepEqual(Properties.AlarmActions, [{ Ref: "AlarmTopic" }], id);
       const [, heading] =
@@ -55,6 +55,7 @@ suite("alarms", () => {
     assert.deepEqual(filters.map(([, { Properties }]) => Properties.LogGroupName.Ref).sort(), [
       "HeartbeatLog",
       "VerifyAccessLog",
+      "WriterLog",
     ]);
     for (const [, { Properties }] of filters) {
       assert.equal(Properties.FilterPattern, '{ $.level = "ERROR" && $.error = "NocoDB*" }');
@@ -62,6 +63,29 @@ suite("alarms", () => {
       const alarm = made.resources.NocoDbAlarm.Properties;
       assert.deepEqual([alarm.Namespace, alarm.MetricName], [MetricNamespace, MetricName]);
     }
+  });
+
+  test("the queue is watched: what is refused at once, what is late only when no setting explains it", () => {
+    const { RefusedWritesAlarm: refused, LateWritesAlarm: late } = made.resources;
+    const queueOf = (/** @type {any} */ { Properties }) =>
+      Properties.Dimensions.map((/** @type {any} */ { Name, Value }) => [Name, Value]);
+    for (const { Properties } of [refused, late]) assert.equal(Properties.Namespace, "AWS/SQS");
+
+    assert.deepEqual(queueOf(refused), [
+      ["QueueName", { "Fn::GetAtt": ["RefusedWrites", "QueueName"] }],
+    ]);
+    // SQS moves messages there by itself, and counts none of them as sent.
+    assert.equal(refused.Properties.MetricName, "ApproximateNumberOfMessagesVisible");
+    assert.equal(refused.Properties.Threshold, 1);
+
+    assert.deepEqual(queueOf(late), [["QueueName", { "Fn::GetAtt": ["WriteQueue", "QueueName"] }]]);
+    assert.equal(late.Properties.MetricName, "ApproximateAgeOfOldestMessage");
+    assert.equal(late.Properties.Statistic, "Maximum");
+    // The longest delay, the minute until the next run, and the time that what is refused is tried again.
+    const { RedrivePolicy } = made.resources.WriteQueue.Properties;
+    const { MaxValue } = PARAMETERS.WriteEverySeconds;
+    const explained = MaxValue + 60 + RedrivePolicy.maxReceiveCount * 180;
+    assert.ok(late.Properties.Threshold > explained, `${explained} s`);
   });
 
   test("the dashboard is JSON with and without the edge, and asks for fields that are logged", () => {
@@ -81,7 +105,7 @@ suite("alarms", () => {
       for (const id of alarms) assert.ok(filled.includes(`"\${${id}.Arn}"`), id);
       const body = filled.replaceAll(/\$\{[\w:.]+\}/g, "x");
       const { widgets } = JSON.parse(body);
-      assert.equal(widgets.length, front === "site" ? 7 : 6);
+      assert.equal(widgets.length, front === "site" ? 8 : 7);
       const { query } = widgets.find((/** @type {any} */ { type }) => type === "log").properties;
       const [, events = ""] = /event in \[([^\]]+)\]/.exec(query) ?? [];
       for (const [, event] of events.matchAll(/'([\w-]+)'/g)) {

@@ -12,7 +12,7 @@ import { environment, root } from "../harness/process.mjs";
 export const REGION = "us-east-1";
 
 /** The functions that a schedule starts, and nobody waits for. */
-export const SCHEDULED = ["RetentionFunction", "NotifyFunction"];
+export const SCHEDULED = ["RetentionFunction", "NotifyFunction", "WriterFunction"];
 
 /** @param {string} tool @param {string[]} args */
 function run(tool, args) {
@@ -31,6 +31,9 @@ export const RENDERED = run("lambda", [
 ]);
 
 const template = JSON.parse(RENDERED);
+
+/** As the template has them. @type {Record<string, any>} */
+export const PARAMETERS = template.Parameters;
 
 /**
  * Runs a checker over the rendered template.

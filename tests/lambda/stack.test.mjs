@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { root } from "../harness/process.mjs";
-import { check, RENDERED, SCHEDULED, stack } from "./stack.mjs";
+import { check, PARAMETERS, RENDERED, SCHEDULED, stack } from "./stack.mjs";
 
 /** @param {string} path */
 const read = (path) => readFileSync(join(root, path), "utf8");
@@ -373,6 +373,65 @@ test("what cannot be made is refused before anything is, by the parameter at fau
   }
 });
 
+suite("the queue behind NocoDB", () => {
+  const { WriteQueue: queue, RefusedWrites: refused } = site.resources;
+
+  test("it is there whatever stands in front, encrypted, and keeps what waits as long as SQS can", () => {
+    const other = stack({ Front: "none", SiteAudience: "www.example.com" });
+    for (const id of ["WriteQueue", "RefusedWrites"]) {
+      assert.ok(other.resources[id], id);
+      const { Properties } = site.resources[id];
+      assert.equal(Properties.SqsManagedSseEnabled, true, id);
+      assert.equal(Properties.MessageRetentionPeriod, 14 * 86_400, id);
+    }
+  });
+
+  test("what is refused goes to the other queue, which takes nothing else", () => {
+    const { deadLetterTargetArn, maxReceiveCount } = queue.Properties.RedrivePolicy;
+    assert.deepEqual(deadLetterTargetArn, { "Fn::GetAtt": ["RefusedWrites", "Arn"] });
+    assert.equal(maxReceiveCount, 10);
+    const { redrivePermission, sourceQueueArns } = refused.Properties.RedriveAllowPolicy;
+    assert.equal(redrivePermission, "byQueue");
+    const name = queue.Properties.QueueName["Fn::Sub"];
+    assert.equal(sourceQueueArns.length, 1);
+    assert.ok(sourceQueueArns[0]["Fn::Sub"].endsWith(`:${name}`), name);
+    assert.equal(refused.Properties.RedrivePolicy, undefined, "it is the end of the way");
+  });
+
+  test("nobody has a message twice while the writer runs, and no second one runs beside it", () => {
+    const { Properties } = site.resources.WriterFunction;
+    const sqs = read("shared/src/queue/sqs.rs");
+    const [, visibility] = /VISIBILITY_SECONDS: i32 = (\d+)/.exec(sqs) ?? [];
+    assert.equal(queue.Properties.VisibilityTimeout, Number(visibility));
+    assert.ok(queue.Properties.VisibilityTimeout > Properties.Timeout);
+    const [[, retries], ...more] = /** @type {any} */ (
+      site.ofType("AWS::Lambda::EventInvokeConfig")
+    );
+    assert.deepEqual(more, []);
+    assert.deepEqual(retries.Properties.FunctionName, { Ref: "WriterFunction" });
+    assert.equal(retries.Properties.MaximumRetryAttempts, 0);
+    assert.equal(retries.Properties.MaximumEventAgeInSeconds, 60);
+    assert.deepEqual(site.ofType("AWS::Lambda::EventSourceMapping"), []);
+  });
+
+  test("no delay is longer than SQS takes", () => {
+    const [, longest] =
+      /LONGEST_DELAY_SECONDS: u64 = (\d+)/.exec(read("shared/src/queue.rs")) ?? [];
+    assert.equal(PARAMETERS.WriteEverySeconds.MaxValue, Number(longest));
+  });
+});
+
+test("the API's throttle is the owner's to raise", () => {
+  const settings = (/** @type {ReturnType<typeof stack>} */ made) => {
+    const [[, stage]] = /** @type {any} */ (made.ofType("AWS::ApiGatewayV2::Stage"));
+    const { ThrottlingRateLimit, ThrottlingBurstLimit } = stage.Properties.DefaultRouteSettings;
+    return [Number(ThrottlingRateLimit), Number(ThrottlingBurstLimit)];
+  };
+  assert.deepEqual(settings(site), [50, 100]);
+  const raised = stack({ ApiRequestsPerSecond: "600", ApiRequestsAtOnce: "1200" });
+  assert.deepEqual(settings(raised), [600, 1200]);
+});
+
 suite("checkers", () => {
   test("cfn-lint finds nothing in the rendered template", () => {
     assert.equal(
@@ -422,7 +481,8 @@ suite("checkers", () => {
 test("what would hurt to lose is not in the stack, and everything in it goes with it", () => {
   for (const [id, { Type, DeletionPolicy }] of Object.entries(site.resources)) {
     assert.notEqual(DeletionPolicy, "Retain", id);
-    if (/S3::Bucket$|LogGroup$|DynamoDB/.test(Type)) assert.equal(DeletionPolicy, "Delete", id);
+    if (/S3::Bucket$|LogGroup$|DynamoDB|SQS::Queue$/.test(Type))
+      assert.equal(DeletionPolicy, "Delete", id);
     assert.doesNotMatch(Type, /SSM::Parameter/, "secrets are not CloudFormation's to write");
   }
 });

@@ -111,8 +111,9 @@ test("a function may read its own parameters and write its own log, and nothing 
       (/** @type {any} */ policy) => policy.PolicyDocument.Statement,
     );
     const [log, parameters, key, ...more] = statements;
-    // Codes have a test of their own.
-    assert.equal(more.length, id === "VerifyAccessFunction" ? 2 : 0, id);
+    // Codes have a test of their own, and so has the queue.
+    const codes = id === "VerifyAccessFunction" ? 2 : 0;
+    assert.equal(more.length, codes + ("QUEUE_URL" in variables(resource) ? 1 : 0), id);
 
     assert.deepEqual(log.Action, ["logs:CreateLogStream", "logs:PutLogEvents"]);
     const group = resource.Properties.LoggingConfig.LogGroup.Ref;
@@ -168,9 +169,59 @@ test("visits are told every minute where the owner says so, by which minute it i
   for (const [id, other] of others) assert.ok(!("NOTIFY_URL_PARAMETER" in variables(other)), id);
 });
 
+test("what is queued is written every minute, by a function that is over before the next minute", () => {
+  const { Events, Timeout, Environment } = template.Resources.WriterFunction.Properties;
+  const [event, ...more] = Object.values(Events);
+  assert.deepEqual(more, []);
+  assert.equal(event.Type, "Schedule");
+  assert.deepEqual(event.Properties, { Schedule: "rate(1 minute)" });
+  const [, run = ""] =
+    /RUN: Duration = Duration::from_secs\((\d+)\)/.exec(read("functions/writer/src/main.rs")) ?? [];
+  assert.ok(Number(run) < Timeout, "it stops by itself in time");
+  assert.ok(Timeout <= 60, "there is never more than one");
+  const { SESSION_KEYS_PARAMETER, EDGE_SECRET_PARAMETER, WRITE_REQUESTS_PER_SECOND } =
+    Environment.Variables;
+  assert.deepEqual([SESSION_KEYS_PARAMETER, EDGE_SECRET_PARAMETER], ["", ""]);
+  assert.deepEqual(WRITE_REQUESTS_PER_SECOND, { Ref: "WriteRequestsPerSecond" });
+});
+
+test("whoever writes what a visitor waits for may put into the queue, and the writer alone may take out", () => {
+  /** @type {Record<string, string[]>} */
+  const allowed = {};
+  for (const [id, { Properties }] of resources("AWS::IAM::Role")) {
+    const statements = Properties.Policies.flatMap(
+      (/** @type {any} */ policy) => policy.PolicyDocument.Statement,
+    );
+    for (const statement of statements.filter((/** @type {any} */ one) =>
+      JSON.stringify(one).includes("sqs:"),
+    )) {
+      assert.deepEqual(statement.Resource, { "Fn::GetAtt": ["WriteQueue", "Arn"] }, id);
+      assert.equal(statement.Effect, "Allow");
+      allowed[id] = [statement.Action].flat();
+    }
+  }
+  assert.deepEqual(allowed, {
+    VerifyAccessRole: ["sqs:SendMessage"],
+    HeartbeatRole: ["sqs:SendMessage"],
+    LogoutRole: ["sqs:SendMessage"],
+    WriterRole: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:SendMessage"],
+  });
+  for (const [id, resource] of functions) {
+    const { QUEUE_URL, WRITE_EVERY_SECONDS } = variables(resource);
+    const [role] = resource.Properties.Role["Fn::GetAtt"];
+    /** @type {object | undefined} */
+    const wanted = role in allowed ? { Ref: "WriteQueue" } : undefined;
+    assert.deepEqual(QUEUE_URL, wanted, id);
+    // The writer writes whatever is due.
+    /** @type {object | undefined} */
+    const every = wanted && id !== "WriterFunction" ? { Ref: "WriteEverySeconds" } : undefined;
+    assert.deepEqual(WRITE_EVERY_SECONDS, every, id);
+  }
+});
+
 test("where codes are on, the gate's function alone may keep them and mail them, and nothing more", () => {
   const { Statement } = template.Resources.VerifyAccessRole.Properties.Policies[0].PolicyDocument;
-  const [codes, mail] = Statement.slice(3).map((/** @type {any} */ one) => one["Fn::If"]);
+  const [codes, mail] = Statement.slice(3, 5).map((/** @type {any} */ one) => one["Fn::If"]);
   assert.deepEqual(codes, [
     "HasCodes",
     {
@@ -284,7 +335,8 @@ test("every parameter says what it is for and what it may be", () => {
   for (const [name, parameter] of Object.entries(template.Parameters)) {
     assert.ok(parameter.Description, name);
     const { AllowedPattern, AllowedValues, MaxLength, MinValue } = parameter;
-    assert.ok(AllowedPattern ?? AllowedValues ?? MaxLength ?? MinValue, name);
+    const limit = AllowedPattern ?? AllowedValues ?? MaxLength ?? MinValue;
+    assert.notEqual(limit, undefined, name);
     if (AllowedPattern && parameter.Default !== undefined) {
       assert.match(String(parameter.Default), new RegExp(AllowedPattern), name);
     }
