@@ -2,6 +2,9 @@
 import { join } from "node:path";
 import { freePort, Running, root, until } from "../harness/process.mjs";
 
+/** Of JSON, where a service speaks an older one than most. @type {Record<string, string>} */
+const VERSIONS = { sqs: "1.0" };
+
 export class Moto {
   /** @param {Running} running @param {number} port */
   constructor(running, port) {
@@ -31,7 +34,7 @@ export class Moto {
   /**
    * Asks a service in JSON.
    *
-   * @param {"ssm" | "dynamodb" | "ses"} service
+   * @param {"ssm" | "dynamodb" | "ses" | "sqs"} service
    * @param {{ target?: string, path?: string }} what of the two that the service knows operations by
    * @param {unknown} input
    * @returns {Promise<any>}
@@ -41,14 +44,17 @@ export class Moto {
     const answer = await fetch(this.url + path, {
       method: "POST",
       headers: {
-        "content-type": target ? "application/x-amz-json-1.1" : "application/json",
+        "content-type": target
+          ? `application/x-amz-json-${VERSIONS[service] ?? "1.1"}`
+          : "application/json",
         ...(target && { "x-amz-target": target }),
         authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=none`,
       },
       body: JSON.stringify(input),
     });
     if (!answer.ok) throw new Error(`moto: ${target ?? path}: ${await answer.text()}`);
-    return await answer.json();
+    const text = await answer.text();
+    return text ? JSON.parse(text) : undefined;
   }
 
   /** Everything that moto remembers of a service, by kind. @param {string} service @returns {Promise<any>} */
