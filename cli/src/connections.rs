@@ -1,6 +1,7 @@
 //! The connections of `lastseen serve`: how many there may be, how long they may take, and whose they
 //! are.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
@@ -47,7 +48,35 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between attempts where the system gives no connection, which lasts as long as others hold on.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// How many wait for room; systems hold fewer where they are set up so. For whom it has no place, the
+/// way in is lost, and found again only after seconds, and then after twice as many.
+const WAITING: u32 = 4096;
+
 const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Listens on `HOST:PORT`.
+pub(crate) async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in lookup_host(address).await? {
+        result = listen_on(address);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of the last run may still be ending. On Windows it would let two programs listen.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
 
 /// Answers until `stop` resolves, and then finishes what is under way.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {

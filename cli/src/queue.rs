@@ -21,12 +21,8 @@ pub(crate) fn path(variables: &Variables) -> PathBuf {
     Path::new(database).with_file_name("queue.db")
 }
 
-/// Puts a queue behind NocoDB. SQLite needs none: whatever keeps it from writing would keep the queue,
-/// too.
-pub(crate) fn behind(app: App, variables: &Variables) -> Result<(App, Option<LocalQueue>), String> {
-    if let StoreSettings::Sqlite(_) = &app.settings.store {
-        return Ok((app, None));
-    }
+/// Puts a queue behind the store.
+pub(crate) fn behind(app: App, variables: &Variables) -> Result<(App, LocalQueue), String> {
     let path = path(variables);
     let queue = LocalQueue::open(&path)
         .map_err(|error| format!("DATABASE_PATH: cannot open {}: {error}", path.display()))?;

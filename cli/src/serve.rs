@@ -22,7 +22,6 @@ use shared::body::MAX_BODY_BYTES;
 use shared::settings::{Settings, StoreSettings, Variables, write_requests};
 use shared::timestamp::Timestamp;
 use shared::web;
-use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::keys::TokenFrom;
@@ -48,7 +47,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     let app = App::start(&variables)?.with_codes()?;
     let (app, queue) = queue::behind(app, &variables)?;
 
-    let listener = TcpListener::bind(&address)
+    let listener = connections::listen(&address)
         .await
         .map_err(|error| format!("HOST and PORT: cannot listen on {address}: {error}"))?;
     let local = listener.local_addr()?;

@@ -1126,6 +1126,9 @@ mod spans {
 }
 
 /// Each behaviour becomes one test for each store.
+#[path = "support/store_bulk.rs"]
+mod bulk;
+
 macro_rules! for_both_stores {
     ($module:ident: $sqlite:ident, $nocodb:ident: $($behaviour:ident),* $(,)?) => {
         mod $sqlite {
@@ -1193,6 +1196,46 @@ for_both_stores![
     sessions_are_found_by_their_moments_to_the_second,
     many_come_page_by_page,
 ];
+
+for_both_stores![
+    bulk: bulk_on_sqlite, bulk_on_nocodb:
+    rows_are_read_by_their_ids_and_those_that_are_gone_left_out,
+    each_row_gets_its_own_change_and_keeps_the_rest,
+    a_hundred_rows_are_written_and_one_that_is_gone_is_said,
+    what_was_ended_lately_is_told_with_what_an_owner_typed,
+];
+
+/// A table that somebody made elsewhere: its rows are read one by one, and changed ten at a time.
+#[tokio::test]
+async fn a_table_whose_key_has_another_title_is_written_all_the_same() {
+    let visit = Visit::begin(nocodb().await).await;
+    let Owner::NocoDb(table) = &visit.owner else {
+        unreachable!("it is NocoDB")
+    };
+    let store = NocoDbStore::with_key(table.clone(), "Number");
+    let id = visit.token.record.clone();
+    let (rows, _) = store
+        .rows(&[id.clone(), RecordId::new("99999")])
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 1);
+    let change = shared::store::Change {
+        last_seen: Some(at(70)),
+        ..Default::default()
+    };
+    store.write_many(&[(id, change)]).await.unwrap();
+    assert_eq!(visit.row().await.last_seen, at(70));
+}
+
+#[tokio::test]
+async fn a_table_without_columns_for_endings_tells_of_none() {
+    for columns in [3, 4] {
+        let visit = Visit::begin(nocodb_with(&columns::ALL[..columns]).await).await;
+        visit.store.end_everything(at(10)).await.unwrap();
+        let page = visit.store.ended(at(0), at(0), 0).await.unwrap();
+        assert_eq!(page.sessions.len(), columns - 3, "{columns} columns");
+    }
+}
 
 #[tokio::test]
 async fn a_table_without_the_moment_of_endings_is_searched_by_the_others() {

@@ -354,3 +354,53 @@ fn the_flood_limits_stay_on_where_codes_are() {
     ];
     assert_eq!(read(&both).unwrap_err().name, "FLOOD_LIMITS");
 }
+
+#[test]
+fn rows_are_written_at_once_or_every_so_many_seconds() {
+    assert_eq!(read(&[]).unwrap().write_every, None);
+    assert_eq!(
+        read(&[("WRITE_EVERY_SECONDS", "0")]).unwrap().write_every,
+        None
+    );
+    let nocodb = [
+        ("NOCODB_URL", "https://app.nocodb.com"),
+        ("NOCODB_BASE_ID", "p1"),
+        ("NOCODB_TABLE_ID", "m1"),
+        ("NOCODB_API_TOKEN", "t"),
+    ];
+    let every = |seconds| read(&[&nocodb[..], &[("WRITE_EVERY_SECONDS", seconds)]].concat());
+    assert_eq!(every("400").unwrap().write_every, Some(400));
+    for seconds in ["901", "-1", "often"] {
+        assert_eq!(
+            every(seconds).unwrap_err().name,
+            "WRITE_EVERY_SECONDS",
+            "{seconds}"
+        );
+    }
+    let on_sqlite = read(&[("WRITE_EVERY_SECONDS", "60")]).unwrap_err();
+    assert!(
+        on_sqlite
+            .to_string()
+            .starts_with("WRITE_EVERY_SECONDS: is for NocoDB"),
+        "{on_sqlite}"
+    );
+}
+
+#[test]
+fn a_budget_of_requests_is_from_one_to_a_thousand() {
+    let requests = |given: &[(&str, &str)]| {
+        let given = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        write_requests(&given.collect())
+    };
+    assert_eq!(requests(&[]).unwrap(), 4);
+    assert_eq!(
+        requests(&[("WRITE_REQUESTS_PER_SECOND", "1000")]).unwrap(),
+        1_000
+    );
+    for wrong in ["0", "1001", "-1", "four"] {
+        let error = requests(&[("WRITE_REQUESTS_PER_SECOND", wrong)]).unwrap_err();
+        assert_eq!(error.name, "WRITE_REQUESTS_PER_SECOND", "{wrong}");
+    }
+}

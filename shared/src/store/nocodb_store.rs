@@ -32,6 +32,7 @@ pub const ROWS_AT_ONCE: usize = 450;
 /// Sessions in a NocoDB table.
 pub struct NocoDbStore {
     table: Table,
+    key: &'static str,
     /// A table that somebody made outside NocoDB: its rows are asked for one by one, and changed ten
     /// at a time.
     key_has_another_title: AtomicBool,
@@ -59,9 +60,19 @@ impl NocoDbStore {
     pub fn new(table: Table) -> Self {
         Self {
             table,
+            key: KEY,
             key_has_another_title: AtomicBool::new(false),
             warned_of_missing_reason: AtomicBool::new(false),
             everything_ended: Mutex::default(),
+        }
+    }
+
+    /// A store over a table whose key is expected to have this title.
+    #[must_use]
+    pub fn with_key(table: Table, key: &'static str) -> Self {
+        Self {
+            key,
+            ..Self::new(table)
         }
     }
 
@@ -177,7 +188,9 @@ impl NocoDbStore {
         if !self.key_has_another_title.load(Ordering::Relaxed) {
             let page = u32::try_from(ROWS_AT_ONCE).unwrap_or(u32::MAX);
             for some in ids.chunks(ROWS_AT_ONCE) {
-                let query = Query::new().filter(Filter::ids(KEY, some)).page_size(page);
+                let query = Query::new()
+                    .filter(Filter::ids(self.key, some))
+                    .page_size(page);
                 match self.table.list(&query).await {
                     Ok(page) => records.extend(page.records),
                     Err(error) if is_no_column(&error) => {

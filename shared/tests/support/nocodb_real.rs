@@ -244,3 +244,57 @@ async fn a_table_can_be_made_completed_and_described() {
         assert!(matches!(result, Err(Error::Refused { .. })), "{result:?}");
     }
 }
+
+#[tokio::test]
+async fn many_rows_are_changed_in_one_request_and_all_or_none_where_one_is_gone() {
+    let Place { table, .. } = place("bulk").await;
+    let ids = fill(&table, &vec![json!({}); 5]).await;
+    let changes = |n: u64| -> Vec<_> {
+        let all = ids.iter().enumerate();
+        all.map(|(index, id)| {
+            (
+                id.clone(),
+                json!({ "n": n + index as u64, "at": "2026-01-02T03:04:05Z" }),
+            )
+        })
+        .collect()
+    };
+    table.update_bulk(&changes(10)).await.unwrap();
+    let row = table.get(&ids[4]).await.unwrap();
+    assert_eq!(
+        (&row.fields["n"], &row.fields["email"]),
+        (&json!(14), &json!("4"))
+    );
+    assert_eq!(row.fields["at"], "2026-01-02 03:04:05+00:00");
+    table.delete(&ids[2..3]).await.unwrap();
+    let gone = table.update_bulk(&changes(20)).await.unwrap_err();
+    assert!(matches!(gone, Error::RecordNotFound), "{gone:?}");
+    assert_eq!(table.get(&ids[0]).await.unwrap().fields["n"], 10);
+    let twice = [changes(30)[0].clone(), changes(31)[0].clone()];
+    let twice = table.update_bulk(&twice).await.unwrap_err();
+    assert!(matches!(twice, Error::Refused { .. }), "{twice:?}");
+}
+
+#[tokio::test]
+async fn rows_are_found_by_their_keys() {
+    let Place { table, .. } = place("keys").await;
+    let ids = fill(&table, &vec![json!({}); 5]).await;
+    assert_eq!(
+        found(&table, Filter::ids("Id", &ids[1..3])).await,
+        ["1", "2"]
+    );
+    let many: Vec<_> = (1..=450)
+        .map(|id| shared::nocodb::RecordId::from(100_000_000 + id))
+        .collect();
+    assert_eq!(found(&table, Filter::ids("Id", &many)).await, [""; 0]);
+    let none = table
+        .list(&Query::new().filter(Filter::ids("Id", &[])))
+        .await
+        .unwrap_err();
+    assert!(matches!(none, Error::InvalidInput { .. }), "{none:?}");
+    let wrong = table
+        .list(&Query::new().filter(Filter::ids("Key", &ids)))
+        .await
+        .unwrap_err();
+    assert!(matches!(wrong, Error::Refused { .. }), "{wrong:?}");
+}

@@ -22,6 +22,7 @@ use shared::codes::memory::MemoryCodes;
 use shared::email::Email;
 use shared::mail::{Mail, MailError, Mailer};
 use shared::queue::WriteBehind;
+use shared::queue::local::LocalQueue;
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
@@ -262,6 +263,17 @@ impl Site {
             postbox,
             folder,
         }
+    }
+
+    /// The same site with a queue behind its store, in batched mode where `every` is given.
+    #[must_use]
+    pub fn with_queue(mut self, every: Option<u64>) -> (Self, LocalQueue) {
+        let queue = LocalQueue::open(&self.folder.path().join("queue.db")).unwrap();
+        let behind = Arc::clone(&self.store) as Arc<dyn Store>;
+        let limits = self.app.settings.limits;
+        let writes = WriteBehind::with_queue(behind, limits, Arc::new(queue.clone()), every);
+        self.app.writes = Arc::new(writes);
+        (self, queue)
     }
 
     /// A browser without cookies.
