@@ -414,6 +414,14 @@ suite("the queue behind NocoDB", () => {
     assert.deepEqual(site.ofType("AWS::Lambda::EventSourceMapping"), []);
   });
 
+  test("what the writer was told of endings outlives the next notice, and not much more", () => {
+    const { Properties } = site.resources.EndingsBoard;
+    const [, every] = /EVERY_SECONDS: u64 = (\d+)/.exec(read("shared/src/queue/endings.rs")) ?? [];
+    assert.ok(Properties.MessageRetentionPeriod >= 2 * Number(every));
+    assert.equal(Properties.MessageRetentionPeriod, 60, "SQS keeps nothing for less");
+    assert.equal(Properties.SqsManagedSseEnabled, true);
+  });
+
   test("no delay is longer than SQS takes", () => {
     const [, longest] =
       /LONGEST_DELAY_SECONDS: u64 = (\d+)/.exec(read("shared/src/queue.rs")) ?? [];

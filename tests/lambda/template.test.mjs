@@ -188,6 +188,8 @@ test("what is queued is written every minute, by a function that is over before 
 test("whoever writes what a visitor waits for may put into the queue, and the writer alone may take out", () => {
   /** @type {Record<string, string[]>} */
   const allowed = {};
+  /** Of what the writer was told of endings. @type {Record<string, string[]>} */
+  const looks = {};
   for (const [id, { Properties }] of resources("AWS::IAM::Role")) {
     const statements = Properties.Policies.flatMap(
       (/** @type {any} */ policy) => policy.PolicyDocument.Statement,
@@ -195,9 +197,12 @@ test("whoever writes what a visitor waits for may put into the queue, and the wr
     for (const statement of statements.filter((/** @type {any} */ one) =>
       JSON.stringify(one).includes("sqs:"),
     )) {
-      assert.deepEqual(statement.Resource, { "Fn::GetAtt": ["WriteQueue", "Arn"] }, id);
       assert.equal(statement.Effect, "Allow");
-      allowed[id] = [statement.Action].flat();
+      const [resource, attribute] = statement.Resource["Fn::GetAtt"];
+      assert.equal(attribute, "Arn");
+      const who = resource === "WriteQueue" ? allowed : looks;
+      if (who === looks) assert.equal(resource, "EndingsBoard", id);
+      who[id] = [statement.Action].flat();
     }
   }
   assert.deepEqual(allowed, {
@@ -206,16 +211,18 @@ test("whoever writes what a visitor waits for may put into the queue, and the wr
     LogoutRole: ["sqs:SendMessage"],
     WriterRole: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:SendMessage"],
   });
+  assert.deepEqual(looks, {
+    HeartbeatRole: ["sqs:ReceiveMessage"],
+    WriterRole: ["sqs:SendMessage"],
+  });
   for (const [id, resource] of functions) {
-    const { QUEUE_URL, WRITE_EVERY_SECONDS } = variables(resource);
+    const { QUEUE_URL, ENDINGS_URL, WRITE_EVERY_SECONDS } = variables(resource);
     const [role] = resource.Properties.Role["Fn::GetAtt"];
     /** @type {object | undefined} */
     const wanted = role in allowed ? { Ref: "WriteQueue" } : undefined;
     assert.deepEqual(QUEUE_URL, wanted, id);
-    // The writer writes whatever is due.
-    /** @type {object | undefined} */
-    const every = wanted && id !== "WriterFunction" ? { Ref: "WriteEverySeconds" } : undefined;
-    assert.deepEqual(WRITE_EVERY_SECONDS, every, id);
+    assert.deepEqual(WRITE_EVERY_SECONDS, wanted && { Ref: "WriteEverySeconds" }, id);
+    assert.deepEqual(ENDINGS_URL, role in looks ? { Ref: "EndingsBoard" } : undefined, id);
   }
 });
 

@@ -33,7 +33,7 @@ const TOO_MANY = 3000;
 const TOO_MANY_WITHIN_MS = 3000;
 /** Where the server may open no more files, it takes 400 connections. */
 const FILES = 1024;
-/** More than those at once, and no more than the system's queue of 128 holds besides. */
+/** More than those at once; the others wait in the system's queue. */
 const TOO_MANY_AT_ONCE = 500;
 /** More than those 400, and less than half of what it takes where it may open more. */
 const CONNECTED = 1500;
