@@ -70,6 +70,14 @@ pub struct Writer<'a> {
     pub board: Option<&'a dyn Board>,
 }
 
+/// Of two that step beside each other, one takes at a time, so that a session's entries are not dealt out
+/// among them; and one writes at a time, so that a row is not read by one while the other writes it.
+#[derive(Default)]
+struct Turns {
+    take: Mutex<()>,
+    write: Mutex<()>,
+}
+
 /// How far the writing of some entries came.
 #[derive(Default)]
 struct Progress {
@@ -92,11 +100,11 @@ impl Writer<'_> {
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), QueueError> {
         let end = Instant::now() + time;
-        let turn = Mutex::new(());
+        let turns = Turns::default();
         // While one writes, the other takes and lets go: NocoDB's budget waits for nobody.
         let (one, other, ()) = tokio::join!(
-            self.steps(end, &clock, &turn),
-            self.steps(end, &clock, &turn),
+            self.steps(end, &clock, &turns),
+            self.steps(end, &clock, &turns),
             self.post_until(end, &clock),
         );
         one.and(other)
@@ -106,7 +114,7 @@ impl Writer<'_> {
         &self,
         end: Instant,
         clock: &impl Fn() -> Timestamp,
-        turn: &Mutex<()>,
+        turns: &Turns,
     ) -> Result<(), QueueError> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -114,7 +122,7 @@ impl Writer<'_> {
                 return Ok(());
             }
             let step = self
-                .step_with(left.min(LONGEST_STEP), clock(), turn)
+                .step_with(left.min(LONGEST_STEP), clock(), turns)
                 .await?;
             if step.away.is_some() {
                 return Ok(());
@@ -164,16 +172,14 @@ impl Writer<'_> {
     /// # Errors
     /// [`QueueError`]; what was taken comes again.
     pub async fn step(&self, time: Duration, now: Timestamp) -> Result<Step, QueueError> {
-        self.step_with(time, now, &Mutex::new(())).await
+        self.step_with(time, now, &Turns::default()).await
     }
 
-    /// Two beside each other write one after the other: a row that both have something of is not read by
-    /// one while the other writes it.
     async fn step_with(
         &self,
         time: Duration,
         now: Timestamp,
-        turn: &Mutex<()>,
+        turns: &Turns,
     ) -> Result<Step, QueueError> {
         // One request writes a hundred rows, and another reads what four and a half of them write.
         let rows = self
@@ -181,7 +187,10 @@ impl Writer<'_> {
             .within(time)
             .saturating_mul(usize::from(PAGE_SIZE));
         let fits = rows.saturating_mul(4) / 5;
-        let taken = self.queue.take(fits.clamp(1, MOST_AT_ONCE), now).await?;
+        let taken = {
+            let _turn = turns.take.lock().await;
+            self.queue.take(fits.clamp(1, MOST_AT_ONCE), now).await?
+        };
         if taken.is_empty() {
             return Ok(Step::default());
         }
@@ -189,7 +198,7 @@ impl Writer<'_> {
         let waiting = folded(taken);
         let mut progress = Progress::default();
         let error = {
-            let _turn = turn.lock().await;
+            let _turn = turns.write.lock().await;
             self.write_all(&waiting, now, &mut progress).await.err()
         };
         let receipts = |keys: &HashSet<Key>| -> Vec<String> {
