@@ -3,6 +3,7 @@
 .PHONY: help run watch test bench rivals fuzz build deploy destroy fmt lint clean
 MAKEFLAGS += --no-print-directory
 export STARTED := $(shell date +%s)
+export MAKE_PID := $(shell echo $$PPID)
 
 BIOME := tests/node_modules/.bin/biome
 TSC := tests/node_modules/.bin/tsc
@@ -42,16 +43,18 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: readers of what anybody sends, fuzzed for a moment" tools/fuzz 10
+	$(step) "build, meanwhile: the functions as shipped, for arm64, and for x86_64 without optimising" tools/meanwhile start functions sh -c 'tools/functions arm64 && tools/functions x86_64 quickly'
 	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
 	$(step) "tests: what reports advisories" $(NODE_TEST) tests/tools/*.test.mjs
 	$(step) "tests: the gate at the edge" $(NODE_TEST) tests/edge/*.test.mjs
 	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/serve.test.mjs
+	$(step) "tests: lastseen serve under load" $(NODE_TEST) tests/load/*.test.mjs
+	$(step) "tests: lastseen serve, killed, in front of a NocoDB that comes and goes" tests/nocodb/with-server $(NODE_TEST) tests/faults/*.test.mjs
 	$(step) "tests: the visit in a real browser, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/journey.test.mjs
 	$(step) "tests: the owner's dashboard beside a visitor, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/dashboard-live.test.mjs
 	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs %/dashboard-live.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
-	$(step) "build: the functions as shipped, for arm64" tools/functions arm64
-	$(step) "build: the functions for x86_64, without optimising" tools/functions x86_64 quickly
+	$(step) "build: the functions, which should be there by now" tools/meanwhile wait functions
 	$(step) "tests: one scenario, the same answers from serve, watch and what is shipped" tests/nocodb/with-server $(NODE_TEST) tests/scenario/*.test.mjs
 	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 	$(step) "tests: deployment, on an AWS account of their own" tests/nocodb/with-server $(NODE_TEST) tests/deploy/*.test.mjs
@@ -61,7 +64,10 @@ test: ## everything there is to test, with the tools it needs installed first
 
 bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md
 	$(step) "tools: system packages" tools/system
+	$(step) "tools: npm packages" tools/node-modules
+	$(step) "tools: moto" tools/lambda true
 	$(step) "tools: NocoDB" tools/nocodb
+	$(step) "tools: other sites' scripts" tests/rivals/install >/dev/null
 	$(step) "build: what is measured, in release" benches/build
 	$(step) "measure, on 127.0.0.1 only" tests/nocodb/with-server node benches/bench.mjs
 

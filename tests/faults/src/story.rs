@@ -1,8 +1,9 @@
 //! Visitors who come, look, hide, leave, vanish and log out, by a seed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
-use handler_tests::{Browser, START};
+use handler_tests::{Browser, START, Switchable};
 use http::StatusCode;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -143,6 +144,25 @@ fn visit(random: &mut ChaCha8Rng, number: usize) -> Visit {
     Visit { deeds }
 }
 
+/// What can be made to fail.
+pub trait Faulty {
+    /// What goes wrong from now on.
+    fn fail(&self, fault: Fault);
+}
+
+impl Faulty for Proxy {
+    fn fail(&self, fault: Fault) {
+        Proxy::fail(self, fault);
+    }
+}
+
+/// SQLite, which either answers or does not.
+impl Faulty for Switchable {
+    fn fail(&self, fault: Fault) {
+        self.is_down.store(fault != Fault::None, Ordering::SeqCst);
+    }
+}
+
 /// What is left when a story has been told.
 pub struct Told {
     /// The row of each visit.
@@ -156,7 +176,7 @@ pub struct Told {
 /// Whatever happens, nobody who is inside is thrown out, and whoever logs out is out.
 pub async fn tell(
     place: Place,
-    proxy: Option<&Proxy>,
+    faulty: Option<&dyn Faulty>,
     visits: &[Visit],
     windows: &[Window],
     kills: &[u64],
@@ -166,11 +186,11 @@ pub async fn tell(
         all.extend(visit.deeds.iter().map(|(at, deed)| (*at, number, deed)));
     }
     all.sort_by_key(|(at, number, _)| (*at, *number));
-    let fault = |proxy: &Proxy, now: u64| {
+    let fault = |faulty: &dyn Faulty, now: u64| {
         let window = windows
             .iter()
             .find(|(from, to, _)| (*from..*to).contains(&now));
-        proxy.fail(window.map_or(Fault::None, |(.., fault)| *fault));
+        faulty.fail(window.map_or(Fault::None, |(.., fault)| *fault));
     };
     let mut place = place;
     let mut cookies = vec![BTreeMap::new(); visits.len()];
@@ -180,14 +200,14 @@ pub async fn tell(
     for (now, number, deed) in all {
         // What empties the queue runs all the time.
         for moment in (ran..now).step_by(60) {
-            if let Some(proxy) = proxy {
-                fault(proxy, moment);
+            if let Some(faulty) = faulty {
+                fault(faulty, moment);
             }
             place.write(START.plus(moment)).await;
             ran = moment + 60;
         }
-        if let Some(proxy) = proxy {
-            fault(proxy, now);
+        if let Some(faulty) = faulty {
+            fault(faulty, now);
         }
         if kills.get(killed).is_some_and(|at| *at <= now) {
             killed += 1;
@@ -228,8 +248,8 @@ pub async fn tell(
         cookies[number] = browser.cookies;
     }
     let mut moment = START.plus(END);
-    if let Some(proxy) = proxy {
-        proxy.fail(Fault::None);
+    if let Some(faulty) = faulty {
+        faulty.fail(Fault::None);
     }
     for _ in 0..100 {
         place.write(moment).await;
