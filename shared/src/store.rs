@@ -157,6 +157,15 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError>;
 
+    /// Whether [`rows`](Self::rows) would say too little of when everything was ended until
+    /// [`read_everything`](Self::read_everything) has asked: a request of its own, for whoever counts.
+    fn everything_is_stale(&self) -> bool {
+        false
+    }
+
+    /// Asks when everything was ended. Where that fails, what was known before stays.
+    async fn read_everything(&self) {}
+
     /// Changes rows, at most [`PAGE_SIZE`], in one request where the store can.
     ///
     /// # Errors

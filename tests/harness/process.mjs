@@ -88,7 +88,8 @@ export class Running {
     if (this.isRunning) this.child.kill(signal);
     const timer = setTimeout(() => this.child.kill("SIGKILL"), withinMs);
     // Its pipes close only when its children have gone too.
-    const exited = this.child.exitCode !== null ? true : onceExited(this.child);
+    const { exitCode, signalCode } = this.child;
+    const exited = exitCode !== null || signalCode !== null ? true : onceExited(this.child);
     await exited;
     clearTimeout(timer);
     await sleep(50);

@@ -18,7 +18,7 @@ use shared::store::nocodb_store::ROWS_AT_ONCE;
 use shared::store::{Change, PAGE_SIZE, Store, StoreError};
 use shared::timestamp::Timestamp;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 mod budget;
 mod others;
@@ -31,12 +31,16 @@ const MOST_AT_ONCE: usize = 10_000;
 /// How long nothing is tried after the store was away, where it does not say.
 const AWAY: Duration = Duration::from_secs(10);
 
+/// What is taken has to be written before the end of the time, also where NocoDB is slower than its budget.
+const MARGIN: Duration = Duration::from_secs(2);
+/// A request that is under way at the end of the time may take so long.
+const GRACE: Duration = Duration::from_secs(3);
 /// What a step has taken, nobody else has: the shorter it is, the sooner an outage is noticed.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 /// Between two looks at an empty queue.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Time for a request and the pauses around it.
-const TOO_SHORT: Duration = Duration::from_secs(3);
+const TOO_SHORT: Duration = Duration::from_secs(1);
 
 /// What became of one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +78,8 @@ pub struct Writer<'a> {
 /// among them; and one writes at a time, so that a row is not read by one while the other writes it.
 #[derive(Default)]
 struct Turns {
-    take: Mutex<()>,
+    /// With when the budget is spent by what was taken before.
+    take: Mutex<Option<Instant>>,
     write: Mutex<()>,
 }
 
@@ -117,13 +122,9 @@ impl Writer<'_> {
         turns: &Turns,
     ) -> Result<(), QueueError> {
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left < TOO_SHORT {
+            let Some(step) = self.step_until(end, clock(), turns).await? else {
                 return Ok(());
-            }
-            let step = self
-                .step_with(left.min(LONGEST_STEP), clock(), turns)
-                .await?;
+            };
             if step.away.is_some() {
                 return Ok(());
             }
@@ -157,8 +158,8 @@ impl Writer<'_> {
         let Some(board) = self.board else {
             return;
         };
-        self.budget.take().await;
-        let posted = match Notice::ask(self.store, self.limits, now).await {
+        let turn = || self.budget.take();
+        let posted = match Notice::ask(self.store, self.limits, now, turn).await {
             Ok(notice) => board.post(&notice).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
@@ -172,34 +173,51 @@ impl Writer<'_> {
     /// # Errors
     /// [`QueueError`]; what was taken comes again.
     pub async fn step(&self, time: Duration, now: Timestamp) -> Result<Step, QueueError> {
-        self.step_with(time, now, &Turns::default()).await
+        let end = Instant::now() + time;
+        let step = self.step_until(end, now, &Turns::default()).await?;
+        Ok(step.unwrap_or_default())
     }
 
-    async fn step_with(
+    /// `None` where the time that is left is too short.
+    async fn step_until(
         &self,
-        time: Duration,
+        end: Instant,
         now: Timestamp,
         turns: &Turns,
-    ) -> Result<Step, QueueError> {
-        // One request writes a hundred rows, and another reads what four and a half of them write.
-        let rows = self
-            .budget
-            .within(time)
-            .saturating_mul(usize::from(PAGE_SIZE));
-        let fits = rows.saturating_mul(4) / 5;
-        let taken = {
-            let _turn = turns.take.lock().await;
-            self.queue.take(fits.clamp(1, MOST_AT_ONCE), now).await?
+    ) -> Result<Option<Step>, QueueError> {
+        let (entries, waiting) = {
+            let mut spent_until = turns.take.lock().await;
+            let begin = spent_until.unwrap_or_else(Instant::now).max(Instant::now());
+            let time = end
+                .saturating_duration_since(begin + MARGIN)
+                .min(LONGEST_STEP);
+            if time < TOO_SHORT {
+                return Ok(None);
+            }
+            // One request writes a hundred rows, and another reads what four and a half of them write.
+            let requests = self.budget.within(time);
+            let fits = requests
+                .saturating_mul(usize::from(PAGE_SIZE))
+                .saturating_mul(4)
+                / 5;
+            let taken = self.queue.take(fits.clamp(1, MOST_AT_ONCE), now).await?;
+            let entries = taken.len();
+            let waiting = folded(taken);
+            *spent_until = Some(begin + time.mul_f64(share(waiting.len(), fits)));
+            (entries, waiting)
         };
-        if taken.is_empty() {
-            return Ok(Step::default());
+        if waiting.is_empty() {
+            return Ok(Some(Step::default()));
         }
-        let entries = taken.len();
-        let waiting = folded(taken);
         let mut progress = Progress::default();
         let error = {
             let _turn = turns.write.lock().await;
-            self.write_all(&waiting, now, &mut progress).await.err()
+            let all = self.write_all(&waiting, now, &mut progress);
+            // What is cut off here comes again by itself.
+            timeout_at(end + GRACE, all)
+                .await
+                .ok()
+                .and_then(Result::err)
         };
         let receipts = |keys: &HashSet<Key>| -> Vec<String> {
             let some = waiting.iter().filter(|one| keys.contains(&one.entry.key));
@@ -238,7 +256,7 @@ impl Writer<'_> {
             refused = step.refused,
             "the queue was written"
         );
-        Ok(step)
+        Ok(Some(step))
     }
 
     /// Writes all entries, and only then ends other sessions of whoever wanted that: what waited of those
@@ -270,6 +288,10 @@ impl Writer<'_> {
             .iter()
             .map(|one| one.entry.key.record.clone())
             .collect();
+        if self.store.everything_is_stale() {
+            self.budget.take().await;
+            self.store.read_everything().await;
+        }
         self.budget.take().await;
         let (rows, everything_ended) = self.store.rows(&ids).await?;
         let rows: HashMap<&RecordId, &Session> = rows.iter().map(|row| (&row.id, row)).collect();
@@ -331,6 +353,12 @@ impl Writer<'_> {
         };
         after.with(&entry.figures, Some(revoked))
     }
+}
+
+/// What part one number is of another, at most all of it.
+#[expect(clippy::cast_precision_loss, reason = "some thousands are exact")]
+fn share(part: usize, whole: usize) -> f64 {
+    (part as f64 / whole.max(1) as f64).min(1.0)
 }
 
 impl Progress {

@@ -12,8 +12,8 @@ use shared::settings::{
 use shared::timestamp::Timestamp;
 use writer::{Budget, Writer};
 
-/// A run is over before the next one begins, so that there is never more than one, and the budget is
-/// kept by it alone.
+/// A run is over before the next one begins, also where its last request takes as long as it may, so that
+/// there is never more than one, and the budget is kept by it alone.
 const RUN: Duration = Duration::from_secs(55);
 
 /// One event at a time is all a sandbox gets, so one thread will do.

@@ -115,7 +115,7 @@ async fn simulate(viewers: usize, every: u64, minutes: u64) -> Figures {
     };
     let (heartbeats, (), ()) = tokio::join!(heartbeats, writing, arrivals);
     sleep(Duration::from_secs(1)).await;
-    assert!(queue.is_empty(), "everything was written");
+    assert_eq!(queue.left(), (0, 0), "everything was written");
     store.check();
     Figures {
         heartbeats,
@@ -129,7 +129,7 @@ async fn simulate(viewers: usize, every: u64, minutes: u64) -> Figures {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_thousand_viewers_fit_into_five_requests_a_second() {
-    for (viewers, every) in [(100, 10), (1_000, 10), (10_000, 60), (100_000, 400)] {
+    for (viewers, every) in [(100, 10), (1_000, 10), (10_000, 60), (100_000, 450)] {
         let figures = simulate(viewers, every, 20).await;
         println!(
             "{viewers} viewers, a row every {every} s: {} heartbeats made {} writes of rows in {} requests, {} a \

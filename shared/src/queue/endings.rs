@@ -25,6 +25,8 @@ const OVERLAP_SECONDS: u64 = 90;
 /// How far back the first question goes beyond the idle timeout: a token that was confirmed before has
 /// to be looked up by itself.
 const HORIZON_SECONDS: u64 = 3_600;
+/// In one notice: some 150 kB of the 256 that a message of SQS holds.
+const MOST_ENDED: usize = 2_000;
 /// A question is so many pages at most.
 const MOST_PAGES: u32 = 50;
 
@@ -72,52 +74,68 @@ pub trait Board: Send + Sync {
 }
 
 impl Notice {
-    /// Asks the store for all endings that a live token may not know of.
+    /// Asks the store for all endings that a live token may not know of. `turn` is awaited before each
+    /// request.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn ask(
+    pub async fn ask<Turn: Future<Output = ()>>(
         store: &dyn Store,
         limits: &Limits,
         now: Timestamp,
+        turn: impl Fn() -> Turn,
     ) -> Result<Self, StoreError> {
         let since = now.minus(limits.idle_timeout + HORIZON_SECONDS);
-        Self::ask_since(store, limits, since, now).await
+        Self::ask_since(store, limits, since, now, turn).await
     }
 
-    async fn ask_since(
+    async fn ask_since<Turn: Future<Output = ()>>(
         store: &dyn Store,
         limits: &Limits,
         since: Timestamp,
         now: Timestamp,
+        turn: impl Fn() -> Turn,
     ) -> Result<Self, StoreError> {
         let began = now.minus(limits.lifetime);
         let (mut ended, mut everything) = (Vec::new(), None);
         for number in 0..MOST_PAGES {
+            turn().await;
             let page = store.ended(began, since, number).await?;
             for row in page.sessions {
                 if row.email == EVERYONE {
                     everything = everything.max(Some(row.start));
                 } else if let Some(reason) = row.end_reason {
-                    ended.push(Ended {
+                    let session = Ended {
                         record: row.id,
                         reason,
                         began: row.start,
                         is_by_hand: row.ended_at.is_none(),
-                    });
+                    };
+                    ended.push((row.ended_at, session));
                 }
             }
             if !page.has_more {
                 break;
             }
         }
+        let (from, ended) = newest(ended, since);
         Ok(Self {
-            from: since,
+            from,
             until: now,
             everything,
             ended,
         })
     }
+}
+
+/// At most [`MOST_ENDED`], those that were ended last, and since when they are all.
+fn newest(mut ended: Vec<(Option<Timestamp>, Ended)>, since: Timestamp) -> (Timestamp, Vec<Ended>) {
+    // Those without a moment first: an owner's words.
+    ended.sort_by_key(|(at, _)| (at.is_some(), std::cmp::Reverse(*at)));
+    let cut = ended.get(MOST_ENDED).and_then(|(at, _)| *at);
+    ended.truncate(MOST_ENDED);
+    let from = cut.map_or(since, |at| since.max(at.plus(1)));
+    (from, ended.into_iter().map(|(_, ended)| ended).collect())
 }
 
 /// What is known of a session.
@@ -175,9 +193,10 @@ impl Endings {
             (board.read().await.map_err(|error| error.to_string()), 0)
         } else {
             let since = spans.map(|(_, until)| until.minus(OVERLAP_SECONDS));
+            let turn = || std::future::ready(());
             let asked = match since {
-                Some(since) => Notice::ask_since(store, limits, since, now).await,
-                None => Notice::ask(store, limits, now).await,
+                Some(since) => Notice::ask_since(store, limits, since, now, turn).await,
+                None => Notice::ask(store, limits, now, turn).await,
             };
             let wait = asked.as_ref().err().map(StoreError::retry_after);
             let wait = wait.unwrap_or_default().as_secs();
@@ -235,5 +254,47 @@ impl State {
             _ => notice.from,
         };
         self.spans = Some((from, notice.until));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_that_would_be_too_large_begins_later_and_keeps_what_an_owner_typed() {
+        let since = Timestamp::from_unix(1_767_323_045);
+        let ended = |number: u64| Ended {
+            record: RecordId::new(number.to_string()),
+            reason: EndReason::Logout,
+            began: since,
+            is_by_hand: false,
+        };
+        let by_hand = (
+            None,
+            Ended {
+                is_by_hand: true,
+                ..ended(9_999)
+            },
+        );
+        let all = |count: u64| -> Vec<_> {
+            let at = |number| (Some(since.plus(number)), ended(number));
+            (0..count).map(at).chain([by_hand.clone()]).collect()
+        };
+        let (from, kept) = newest(all(100), since);
+        assert_eq!((from, kept.len()), (since, 101));
+        let (from, kept) = newest(all(3_000), since);
+        assert_eq!(kept.len(), MOST_ENDED);
+        assert!(kept.contains(&by_hand.1) && kept.contains(&ended(2_999)));
+        // Everything from then on is there, and nothing is said of before.
+        let first = from.since(since);
+        assert!(kept.contains(&ended(first)) && !kept.contains(&ended(first - 1)));
+        let notice = Notice {
+            from,
+            until: from,
+            everything: None,
+            ended: kept,
+        };
+        assert!(serde_json::to_string(&notice).unwrap().len() < 200_000);
     }
 }

@@ -1,6 +1,6 @@
 //! What is written when: the queue behind the store.
 
-use super::{SettingError, Variables, wrong};
+use super::{SettingError, Variables, limits, wrong};
 use crate::queue::LONGEST_DELAY_SECONDS;
 
 /// Where the functions' queue is; the stack makes it.
@@ -10,6 +10,8 @@ const ENDINGS_URL: &str = "ENDINGS_URL";
 /// NocoDB's cloud takes five requests a second from a token; one is left for arrivals, endings and
 /// whoever asks.
 const WRITE_REQUESTS: u32 = 4;
+/// What a row is behind besides: a heartbeat's interval of 180 s, and the minute between two runs.
+const LATENESS_SECONDS: u64 = 240;
 /// More than any NocoDB answers.
 const MOST_WRITE_REQUESTS: u32 = 1_000;
 
@@ -17,8 +19,8 @@ const MOST_WRITE_REQUESTS: u32 = 1_000;
 /// where it is off: 0, or unset.
 ///
 /// # Errors
-/// [`SettingError`] for what is no number or too much, and where sessions are in SQLite, which takes
-/// every heartbeat at once.
+/// [`SettingError`] for what is no number or too much, also beside the idle timeout, and where sessions are
+/// in SQLite, which takes every heartbeat at once.
 pub fn write_every(variables: &Variables) -> Result<Option<u64>, SettingError> {
     const NAME: &str = "WRITE_EVERY_SECONDS";
     match variables.parse(NAME, 0, "a whole number of seconds")? {
@@ -26,6 +28,12 @@ pub fn write_every(variables: &Variables) -> Result<Option<u64>, SettingError> {
         seconds if seconds > LONGEST_DELAY_SECONDS => Err(wrong(
             NAME,
             format!("must be at most {LONGEST_DELAY_SECONDS}; 0 writes every heartbeat at once"),
+        )),
+        seconds if seconds + LATENESS_SECONDS >= limits(variables)?.idle_timeout => Err(wrong(
+            NAME,
+            format!(
+                "{seconds} leaves rows so far behind that IDLE_TIMEOUT_SECONDS would pass in them; keep it {LATENESS_SECONDS} below"
+            ),
         )),
         _ if variables.get("NOCODB_URL").is_none() => Err(wrong(
             NAME,

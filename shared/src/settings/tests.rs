@@ -377,6 +377,17 @@ fn rows_are_written_at_once_or_every_so_many_seconds() {
             "{seconds}"
         );
     }
+    let short = [
+        &nocodb[..],
+        &[
+            ("WRITE_EVERY_SECONDS", "60"),
+            ("IDLE_TIMEOUT_SECONDS", "300"),
+        ],
+    ];
+    assert_eq!(
+        read(&short.concat()).unwrap_err().name,
+        "WRITE_EVERY_SECONDS"
+    );
     let on_sqlite = read(&[("WRITE_EVERY_SECONDS", "60")]).unwrap_err();
     assert!(
         on_sqlite

@@ -491,17 +491,27 @@ impl Store for NocoDbStore {
         Ok((session(&record), ended.moments))
     }
 
-    /// One request for some 500 rows; see [`ROWS_AT_ONCE`].
+    /// One request for some 450 rows; see [`ROWS_AT_ONCE`]. When everything was ended is what
+    /// [`read_everything`](Store::read_everything) read.
     async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
-        let ids = ids
+        // What cannot be an id names no row.
+        let ids: Vec<_> = ids
             .iter()
-            .map(|id| id.as_str().parse())
-            .collect::<Result<Vec<_>, Error>>()?;
-        let (records, ended) = tokio::join!(self.records(&ids), self.read_everything_ended());
-        let visits = records?.into_iter();
+            .filter_map(|id| id.as_str().parse().ok())
+            .collect();
+        let visits = self.records(&ids).await?.into_iter();
         let visits = visits.filter(|record| has_time(record) && !is_everyone(record));
         let visits = visits.map(|record| session(&record)).collect();
-        Ok((visits, ended.moments))
+        Ok((visits, self.known_everything_ended().moments))
+    }
+
+    fn everything_is_stale(&self) -> bool {
+        let read_at = self.known_everything_ended().read_at;
+        read_at.is_none_or(|read_at| read_at.elapsed() >= EVERYTHING_ENDED_AGE)
+    }
+
+    async fn read_everything(&self) {
+        self.read_everything_ended().await;
     }
 
     async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {

@@ -503,20 +503,24 @@ impl Browser<'_> {
         .await
     }
 
-    /// Logs out by the button.
+    /// Logs out by a button, on a page that its browser does not name.
     pub async fn logs_out(&mut self, now: Timestamp) -> Answer {
-        self.logs_out_from("/portfolio/confidential/", now).await
+        self.posts_logout(&[], now).await
     }
 
     /// Logs out by the button on this page.
     pub async fn logs_out_from(&mut self, page: &str, now: Timestamp) -> Answer {
         let referrer = format!("http://localhost{page}");
+        self.posts_logout(&[("referer", &referrer)], now).await
+    }
+
+    async fn posts_logout(&mut self, headers: &[(&str, &str)], now: Timestamp) -> Answer {
         let form = [
             (CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded"),
             ("sec-fetch-site", "same-origin"),
-            ("referer", referrer.as_str()),
         ];
-        self.send("POST", "/api/logout", &form, "reason=logout", now)
+        let headers = [&form, headers].concat();
+        self.send("POST", "/api/logout", &headers, "reason=logout", now)
             .await
     }
 }

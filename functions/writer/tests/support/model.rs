@@ -22,6 +22,8 @@ const READ: Duration = Duration::from_millis(90);
 /// Eight requests of SQS's beside each other, ten messages each.
 const RECEIVE: Duration = Duration::from_millis(15);
 const AT_ONCE: usize = 80;
+/// Who takes a message has it so long.
+const VISIBILITY: Duration = Duration::from_secs(120);
 
 /// The simulated time.
 pub(crate) fn now() -> Timestamp {
@@ -34,6 +36,8 @@ struct Messages {
     next: u64,
     waiting: BTreeSet<(Timestamp, u64)>,
     entries: HashMap<u64, Entry>,
+    /// Those that somebody has, until when.
+    taken: VecDeque<(Instant, u64)>,
     most: usize,
 }
 
@@ -42,8 +46,11 @@ struct Messages {
 pub(crate) struct ModelQueue(Mutex<Messages>);
 
 impl ModelQueue {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().entries.is_empty()
+    /// How many wait, and how many somebody has.
+    pub(crate) fn left(&self) -> (usize, usize) {
+        let messages = self.0.lock().unwrap();
+        let waiting = messages.waiting.len();
+        (waiting, messages.entries.len() - waiting)
     }
     pub(crate) fn most_waiting(&self) -> usize {
         self.0.lock().unwrap().most
@@ -66,6 +73,15 @@ impl Queue for ModelQueue {
         loop {
             sleep(RECEIVE).await;
             let mut messages = self.0.lock().unwrap();
+            while let Some((until, id)) = messages.taken.front().copied() {
+                if until > Instant::now() {
+                    break;
+                }
+                messages.taken.pop_front();
+                if messages.entries.contains_key(&id) {
+                    messages.waiting.insert((now(), id));
+                }
+            }
             let due = messages.waiting.range(..(now().plus(1), 0));
             let due: Vec<_> = due.take(AT_ONCE.min(most - taken.len())).copied().collect();
             if due.is_empty() {
@@ -73,6 +89,7 @@ impl Queue for ModelQueue {
             }
             for (moment, id) in due {
                 messages.waiting.remove(&(moment, id));
+                messages.taken.push_back((Instant::now() + VISIBILITY, id));
                 let entry = messages.entries[&id].clone();
                 let receipt = id.to_string();
                 taken.push(Taken { entry, receipt });
