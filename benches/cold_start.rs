@@ -9,7 +9,8 @@
 //! program's number, microseconds, peak memory in KiB and the answer, separated by tabs.
 //!
 //! It plays the two routes of the Runtime API that matter. Where `NOCODB_URL` is not set it plays
-//! `NocoDB` too, which functions connect to before their first request, and answers at once.
+//! `NocoDB` too, which functions connect to before their first request, and answers at once. Where
+//! `SSM_ANSWERS` is set it plays SSM as well, which answers just that.
 
 use std::env;
 use std::error::Error;
@@ -27,6 +28,7 @@ type Next = Arc<Mutex<Option<String>>>;
 /// When a function posted something, where, and what.
 type Post = (Instant, String, String);
 
+const SSM_ANSWERS: &str = "SSM_ANSWERS";
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -71,6 +73,9 @@ fn start(program: &str, api: &str, posts: &Receiver<Post>) -> Result<String, Box
     if env::var_os("NOCODB_URL").is_none() {
         command.env("NOCODB_URL", format!("http://{api}"));
     }
+    if env::var_os(SSM_ANSWERS).is_some() {
+        command.env("AWS_ENDPOINT_URL", format!("http://{api}"));
+    }
     let begun = Instant::now();
     let mut child = command
         .spawn()
@@ -97,6 +102,7 @@ fn start(program: &str, api: &str, posts: &Receiver<Post>) -> Result<String, Box
 fn serve(mut stream: &TcpStream, next: &Next, posts: &Sender<Post>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
+    let parameters = env::var(SSM_ANSWERS).unwrap_or_default();
     loop {
         let (mut path, mut length) = (String::new(), 0);
         loop {
@@ -126,7 +132,11 @@ fn serve(mut stream: &TcpStream, next: &Next, posts: &Sender<Post>) -> io::Resul
             ));
             // Never acknowledged: it would ask for another event, which is the next function's.
         } else if !path.ends_with("/next") {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+            // NocoDB is asked for its health.
+            let content = if path == "/" { &parameters } else { "" };
+            let length = content.len();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{content}");
+            stream.write_all(answer.as_bytes())?;
         } else if let Some(event) = next.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // In one piece, as a service would send it. The deadline is far away.
             let answer = format!(
