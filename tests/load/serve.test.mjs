@@ -154,7 +154,8 @@ test("more heartbeats than the store takes are shed, and never the gate, a page 
     // With the cookies they were given, and with what has come to pass since.
     for (const [number, visit] of inside.entries()) {
       const { status, cookie } = replies[number] ?? {};
-      assert.ok(cookie && cookie !== visit.cookie, `no new cookie with ${status}`);
+      // Within one second it says the same as before.
+      assert.ok(cookie, `no cookie with ${status}`);
       visit.cookie = cookie;
     }
     const later = (/** @type {number} */ number) => activeAfter(number, 1);
