@@ -79,6 +79,7 @@ rivals: ## what other libraries make of nine situations, beside lastseen.js
 fuzz: ## half an hour of any input at all, for what reads what anybody sends
 	$(step) "tools: system packages" tools/system
 	$(step) "properties, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --workspace --all-features --quiet --test properties
+	$(step) "faults in front of a real NocoDB, stories that nobody has heard" env FAULT_SEED=any FAULT_STORIES=5 tests/nocodb/with-server cargo test --workspace --all-features --quiet --test nocodb
 	$(step) "fuzz targets, 7 minutes each" tools/fuzz 420
 
 build: ## the functions as Lambda takes them, in target/sam/arm64 (ARCHITECTURE=x86_64: for that)
