@@ -1,5 +1,7 @@
 //! What waits behind a store that is away, and batched mode.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

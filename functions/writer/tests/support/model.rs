@@ -23,7 +23,7 @@ const READ: Duration = Duration::from_millis(90);
 const RECEIVE: Duration = Duration::from_millis(15);
 const AT_ONCE: usize = 80;
 /// Who takes a message has it so long.
-const VISIBILITY: Duration = Duration::from_secs(120);
+const VISIBILITY: Duration = Duration::from_mins(2);
 
 /// The simulated time.
 pub(crate) fn now() -> Timestamp {
