@@ -44,8 +44,10 @@ impl Connections {
     /// Opens one ahead of the first call, within 2 seconds. Needs no token and sends none. Where it
     /// fails, the first call says so.
     pub async fn open(&self, url: &Url) {
-        let health = extended(url, &["api", "v1", "health"]);
-        let request = self.request(Method::HEAD, health).timeout(OPEN_TIMEOUT);
+        // Any answer does, so what a server answers soonest: measured on 0.265.1, this takes 1.5 ms
+        // where `/api/v1/health` takes 2.6 and a route that there is none of 3.
+        let cheapest = extended(url, &["favicon.ico"]);
+        let request = self.request(Method::HEAD, cheapest).timeout(OPEN_TIMEOUT);
         if let Err(error) = request.send().await {
             tracing::debug!(error = %error.without_url(), "NocoDB could not be connected to ahead of the first call");
         }
