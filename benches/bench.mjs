@@ -26,7 +26,7 @@ setTimeout(() => {
 const nocoTable = await NocoTable.create();
 /** @type {Record<string, () => unknown>} */
 const parts = {
-  starts: () => starts(nocoTable.settings),
+  starts: async () => starts((await NocoTable.create()).settings),
   nocodb: () => heartbeatsOnNocodb(nocoTable),
   requests: () => requests(nocoTable),
   batched,

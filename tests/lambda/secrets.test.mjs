@@ -95,6 +95,7 @@ test("all secrets are read once, in one request, before the first event", async 
 
 test("the connection to NocoDB is open before the first event, and that one uses it", async () => {
   const sandbox = await started();
+  await until("request that opens it", () => table.requests.length > 0);
   assert.deepEqual(table.requests, [{ method: "HEAD", path: "/favicon.ico", token: undefined }]);
   assert.equal((await enter(sandbox)).statusCode, 303);
   assert.equal(table.connections, 1);

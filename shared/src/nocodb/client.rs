@@ -159,6 +159,7 @@ impl Client {
     ) -> Result<T, Error> {
         let config = &self.inner.config;
         let deadline = Instant::now() + config.total_deadline;
+        self.inner.connections.ready().await;
         let mut retries = 0;
         let answer = loop {
             let left = deadline.saturating_duration_since(Instant::now());

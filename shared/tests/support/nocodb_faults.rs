@@ -3,7 +3,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use shared::nocodb::{Client, Config, Error, Filter, Query, RecordId, Retry, Table, Unreachable};
+use shared::nocodb::{
+    Client, Config, Connections, Error, Filter, Query, RecordId, Retry, Table, Unreachable,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::stub::{Act, Stub, answer};
 
@@ -290,4 +295,64 @@ async fn what_cannot_be_put_is_not_sent() {
         assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");
     }
     assert_eq!(stub.requests().len(), 0);
+}
+
+/// A table over connections of its own, one of which is being opened.
+async fn opening(listener: &TcpListener) -> Table {
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Connections::new().unwrap();
+    let address = url.parse().unwrap();
+    let open = connections.open(&address);
+    let opened = timeout(Duration::from_secs(1), open).await;
+    assert!(opened.is_ok(), "nobody waits for the answer");
+    let mut config = config(&url);
+    config.connections = Some(connections);
+    Client::new(config).unwrap().table("p1", "m1").unwrap()
+}
+
+/// What a table's row is read as, on a connection that stays open.
+async fn say_row(stream: &mut TcpStream) {
+    let row = r#"{"id":7,"fields":{}}"#;
+    let length = row.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{row}");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+async fn request_on(stream: &mut TcpStream) -> String {
+    let mut request = vec![0; 4096];
+    let length = stream.read(&mut request).await.unwrap();
+    String::from_utf8_lossy(&request[..length]).into_owned()
+}
+
+#[tokio::test]
+async fn the_first_call_takes_the_connection_that_is_being_opened() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let table = opening(&listener).await;
+    let call = tokio::spawn(async move { table.get(&id()).await });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let opened = request_on(&mut stream).await;
+    assert!(opened.starts_with("HEAD /favicon.ico "), "{opened}");
+    assert!(!opened.contains("xc-token"), "{opened}");
+    let another = timeout(Duration::from_millis(100), listener.accept()).await;
+    assert!(another.is_err(), "the call opened one of its own");
+    let nothing = "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n";
+    stream.write_all(nothing.as_bytes()).await.unwrap();
+    let called = request_on(&mut stream).await;
+    assert!(called.starts_with("GET "), "{called}");
+    say_row(&mut stream).await;
+    assert!(call.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_opened_ahead_keeps_no_call_from_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let table = opening(&listener).await;
+    let call = tokio::spawn(async move { table.get(&id()).await });
+    let (_silent, _) = listener.accept().await.unwrap();
+    // After two seconds the call goes its own way.
+    let another = timeout(Duration::from_secs(4), listener.accept()).await;
+    let (mut stream, _) = another.unwrap().unwrap();
+    assert!(request_on(&mut stream).await.starts_with("GET "));
+    say_row(&mut stream).await;
+    assert!(call.await.unwrap().is_ok());
 }
