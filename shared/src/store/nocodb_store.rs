@@ -1,5 +1,7 @@
 //! Sessions as rows of a NocoDB table.
 
+mod cells;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,17 +9,19 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::columns::{
-    ACTIVE_SECONDS, CONSENT, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES,
-    START,
+use cells::{
+    change_cells, ending_cells, figure_cells, has_time, has_what_is_needed, is_everyone, session,
+    session_cells,
 };
+
+use super::columns::{CONSENT, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, START};
 use super::{
     Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts,
     Store, StoreError,
 };
 use crate::email::Email;
 use crate::nocodb::{BULK, Client, Config, Connections, Error, Filter, KEY, Query, Record, Table};
-use crate::session::{EndReason, Figures, Heartbeat, Pages, RecordId, Session};
+use crate::session::{EndReason, Figures, Heartbeat, RecordId, Session};
 use crate::settings::NocoDbSettings;
 use crate::timestamp::Timestamp;
 
@@ -639,96 +643,6 @@ fn began(starts: Starts) -> Option<Filter> {
     }
 }
 
-/// Unknown columns are dropped without an error: a table without one of these would let visitors in
-/// unrecorded.
-fn has_what_is_needed(record: &Record) -> Result<(), StoreError> {
-    match [EMAIL, START, LAST_SEEN]
-        .into_iter()
-        .find(|column| !record.fields.contains_key(*column))
-    {
-        Some(column) => {
-            tracing::error!(
-                column,
-                "the table lacks a column without which no visit is recorded; `lastseen setup` adds it"
-            );
-            Err(StoreError::NocoDb(Error::TableNotFound))
-        }
-        None => Ok(()),
-    }
-}
-
-fn session_cells(session: &Session) -> Map<String, Value> {
-    let mut cells = figure_cells(&Figures {
-        last_seen: session.last_seen,
-        active_seconds: session.active_seconds,
-        current_page: session.current_page.clone(),
-        pages: (!session.pages.is_empty()).then(|| session.pages.clone()),
-    });
-    cells.insert(EMAIL.to_owned(), json!(session.email));
-    cells.insert(START.to_owned(), json!(session.start.to_string()));
-    if let Some(reason) = session.end_reason {
-        cells.insert(END_REASON.to_owned(), json!(reason.as_str()));
-    }
-    if let Some(moment) = session.ended_at {
-        cells.insert(ENDED_AT.to_owned(), json!(moment.to_string()));
-    }
-    cells
-}
-
-fn figure_cells(figures: &Figures) -> Map<String, Value> {
-    let mut cells = Map::new();
-    cells.insert(LAST_SEEN.to_owned(), json!(figures.last_seen.to_string()));
-    if let Some(seconds) = figures.active_seconds {
-        cells.insert(ACTIVE_SECONDS.to_owned(), json!(seconds));
-    }
-    if let Some(page) = &figures.current_page {
-        cells.insert(CURRENT_PAGE.to_owned(), json!(page));
-    }
-    if let Some(pages) = &figures.pages {
-        cells.insert(PAGES.to_owned(), json!(pages));
-    }
-    cells
-}
-
-fn change_cells(change: &Change) -> Map<String, Value> {
-    let mut cells = change
-        .ending
-        .map(|ending| ending_cells(ending.reason, ending.at))
-        .unwrap_or_default();
-    if let Some(moment) = change.last_seen {
-        cells.insert(LAST_SEEN.to_owned(), json!(moment.to_string()));
-    }
-    if let Some(seconds) = change.active_seconds {
-        cells.insert(ACTIVE_SECONDS.to_owned(), json!(seconds));
-    }
-    if let Some(page) = &change.current_page {
-        cells.insert(CURRENT_PAGE.to_owned(), json!(page));
-    }
-    if let Some(pages) = &change.pages {
-        cells.insert(PAGES.to_owned(), json!(pages));
-    }
-    cells
-}
-
-fn ending_cells(reason: EndReason, now: Timestamp) -> Map<String, Value> {
-    [
-        (END_REASON.to_owned(), json!(reason.as_str())),
-        (ENDED_AT.to_owned(), json!(now.to_string())),
-    ]
-    .into_iter()
-    .collect()
-}
-
-/// A row without any time is one that an owner added by hand and left empty: nobody's visit.
-fn has_time(record: &Record) -> bool {
-    [START, LAST_SEEN].into_iter().any(|column| {
-        record
-            .fields
-            .get(column)
-            .is_some_and(|cell| !cell.is_null())
-    })
-}
-
 /// Whether a row has the span's moment in it.
 fn condition(span: &Span) -> Filter {
     let within = |column: &str| {
@@ -741,37 +655,4 @@ fn condition(span: &Span) -> Filter {
         Moment::EndedAt => within(ENDED_AT).and(Filter::neq(EMAIL, EVERYONE)),
         Moment::EverythingEnded => within(START).and(Filter::eq(EMAIL, EVERYONE)),
     }
-}
-
-fn is_everyone(record: &Record) -> bool {
-    record.fields.get(EMAIL).and_then(Value::as_str) == Some(EVERYONE)
-}
-
-/// Reads a row as an owner may have left it: a cell that cannot be read counts as empty, and a
-/// missing time as the other one.
-fn session(record: &Record) -> Session {
-    let text = |column: &str| record.fields.get(column).and_then(Value::as_str);
-    let time = |column: &str| text(column).and_then(|text| text.parse::<Timestamp>().ok());
-    let (start, last_seen) = (time(START), time(LAST_SEEN));
-    let start = start.or(last_seen).unwrap_or(Timestamp::from_unix(0));
-    Session {
-        id: RecordId::new(record.id.as_str()),
-        email: text(EMAIL).unwrap_or_default().to_owned(),
-        start,
-        last_seen: last_seen.unwrap_or(start),
-        end_reason: text(END_REASON).and_then(EndReason::from_cell),
-        ended_at: time(ENDED_AT),
-        active_seconds: record.fields.get(ACTIVE_SECONDS).and_then(Value::as_u64),
-        current_page: text(CURRENT_PAGE).map(str::to_owned),
-        pages: record.fields.get(PAGES).map(read_pages).unwrap_or_default(),
-    }
-}
-
-/// A JSON column comes back as the object or as its text, depending on the database below NocoDB.
-fn read_pages(cell: &Value) -> Pages {
-    let pages = match cell {
-        Value::String(text) => serde_json::from_str(text).ok(),
-        value => serde_json::from_value(value.clone()).ok(),
-    };
-    pages.unwrap_or_default()
 }

@@ -1,0 +1,486 @@
+//! What both stores promise of one visit: heartbeats, endings, limits, lists.
+
+use super::*;
+
+pub(crate) async fn a_new_row_ends_where_it_starts(visit: Visit) {
+    let row = visit.row().await;
+    assert_eq!(
+        (row.start, row.last_seen, row.duration_seconds()),
+        (START, START, 0)
+    );
+    assert_eq!(
+        (row.email.as_str(), row.end_reason, row.ended_at),
+        ("ann@example.com", None, None)
+    );
+    assert_eq!(
+        (row.active_seconds.unwrap_or(0), row.current_page, row.pages),
+        (0, None, Pages::new())
+    );
+}
+
+pub(crate) async fn a_heartbeat_writes_all_figures_and_returns_the_row(mut visit: Visit) {
+    let row = visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+    assert_eq!(row, visit.row().await);
+    assert_eq!(
+        (
+            row.last_seen,
+            row.active_seconds,
+            row.current_page.as_deref()
+        ),
+        (at(100), Some(90), Some("/a/"))
+    );
+    assert_eq!(
+        row.pages,
+        Pages::from([(
+            "/a/".to_owned(),
+            PageFigures {
+                seconds: 90,
+                scroll: 85
+            }
+        )])
+    );
+}
+
+pub(crate) async fn an_empty_heartbeat_moves_last_seen_and_nothing_else(mut visit: Visit) {
+    visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+    let row = visit.beats(&Snapshot::default(), at(200)).await;
+    assert_eq!(
+        (
+            row.last_seen,
+            row.active_seconds,
+            row.current_page.as_deref()
+        ),
+        (at(200), Some(90), Some("/a/"))
+    );
+    assert_eq!(row.pages.len(), 1);
+}
+
+pub(crate) async fn a_repeated_heartbeat_changes_nothing(mut visit: Visit) {
+    let once = visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+    assert_eq!(
+        visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await,
+        once
+    );
+}
+
+pub(crate) async fn a_late_heartbeat_repairs_and_never_takes_back(mut visit: Visit) {
+    // A page that is being left gets no new token, so the next heartbeat knows less than the
+    // row.
+    let leaving = visit.reading(&snapshot(90, 0, "/a/", 85), at(100));
+    visit
+        .store
+        .heartbeat(&visit.token.record, &leaving)
+        .await
+        .unwrap();
+    let row = visit.beats(&snapshot(40, 50, "/b/", 20), at(110)).await;
+    assert_eq!((row.last_seen, row.active_seconds), (at(100), Some(90)));
+    assert_eq!(
+        row.current_page.as_deref(),
+        Some("/a/"),
+        "the page of the newest activity"
+    );
+    assert_eq!(
+        row.pages.len(),
+        2,
+        "what it knows of the other page is kept"
+    );
+}
+
+pub(crate) async fn ending_writes_reason_moment_and_last_figures(visit: Visit) {
+    let heartbeat = visit.reading(&snapshot(90, 0, "/a/", 85), at(100));
+    let ended = visit
+        .store
+        .end(&visit.token.record, &heartbeat, EndReason::Logout, at(100))
+        .await
+        .unwrap();
+    assert!(!ended.already);
+    assert_eq!(ended.session, visit.row().await);
+    assert_eq!(
+        (ended.session.end_reason, ended.session.ended_at),
+        (Some(EndReason::Logout), Some(at(100)))
+    );
+    assert_eq!(
+        (ended.session.last_seen, ended.session.active_seconds),
+        (at(100), Some(90))
+    );
+}
+
+pub(crate) async fn the_first_end_reason_stays(visit: Visit) {
+    let heartbeat = visit.reading(&Snapshot::default(), at(50));
+    visit
+        .store
+        .end(&visit.token.record, &heartbeat, EndReason::Idle, at(60))
+        .await
+        .unwrap();
+    let again = visit
+        .store
+        .end(&visit.token.record, &heartbeat, EndReason::Logout, at(70))
+        .await
+        .unwrap();
+    assert!(again.already);
+    assert_eq!(
+        (again.session.end_reason, again.session.ended_at),
+        (Some(EndReason::Idle), Some(at(60)))
+    );
+}
+
+pub(crate) async fn a_heartbeat_learns_of_an_ending_and_does_not_stretch_it(mut visit: Visit) {
+    visit.beats(&snapshot(50, 0, "/a/", 10), at(60)).await;
+    let heartbeat = visit.reading(
+        &Snapshot {
+            seen_seconds_ago: Some(40),
+            ..Snapshot::default()
+        },
+        at(100),
+    );
+    visit
+        .store
+        .end(&visit.token.record, &heartbeat, EndReason::Logout, at(100))
+        .await
+        .unwrap();
+    let row = visit.beats(&snapshot(190, 0, "/a/", 10), at(200)).await;
+    assert_eq!(
+        (row.end_reason, row.ended_at),
+        (Some(EndReason::Logout), Some(at(100)))
+    );
+    assert_eq!(
+        (row.last_seen, row.active_seconds),
+        (at(100), Some(100)),
+        "looked until it was ended"
+    );
+    assert_eq!(row, visit.row().await);
+}
+
+pub(crate) async fn a_word_typed_by_the_owner_ends_the_session(mut visit: Visit) {
+    visit.beats(&snapshot(50, 0, "/a/", 10), at(60)).await;
+    visit
+        .owner
+        .types_end_reason(&visit.token.record, "enough!")
+        .await;
+    let row = visit.beats(&snapshot(90, 0, "/a/", 10), at(100)).await;
+    assert_eq!(row.end_reason, Some(EndReason::Revoked));
+    assert_eq!((row.last_seen, row.active_seconds), (at(60), Some(60)));
+    assert_eq!(row, visit.row().await);
+    let late = visit.beats(&snapshot(90, 20, "/a/", 10), at(100)).await;
+    assert_eq!(
+        late.last_seen,
+        at(60),
+        "a late one does not stretch it either"
+    );
+}
+
+pub(crate) async fn ending_all_reaches_every_open_session_of_that_visitor(visit: Visit) {
+    let store = &visit.store;
+    let mut own = vec![visit.token.record.clone()];
+    for _ in 0..11 {
+        own.push(
+            store
+                .create(&email("ann@example.com"), START, None)
+                .await
+                .unwrap(),
+        );
+    }
+    let other = store
+        .create(&email("nan@example.com"), START, None)
+        .await
+        .unwrap();
+    let ended_before = own.pop().unwrap();
+    let heartbeat = visit.reading(&Snapshot::default(), at(20));
+    store
+        .end(&ended_before, &heartbeat, EndReason::Revoked, at(20))
+        .await
+        .unwrap();
+
+    assert_eq!(
+        end_all(
+            visit.store.as_ref(),
+            "ann@example.com",
+            EndReason::Logout,
+            &LIMITS,
+            at(30)
+        )
+        .await
+        .unwrap(),
+        own.len()
+    );
+
+    for id in &own {
+        let row = store.get(id).await.unwrap();
+        assert_eq!(
+            (row.end_reason, row.ended_at),
+            (Some(EndReason::Logout), Some(at(30)))
+        );
+        assert_eq!(row.last_seen, row.start, "last seen stays");
+    }
+    assert_eq!(store.get(&other).await.unwrap().end_reason, None);
+    assert_eq!(
+        store.get(&ended_before).await.unwrap().end_reason,
+        Some(EndReason::Revoked)
+    );
+    assert_eq!(
+        end_all(
+            visit.store.as_ref(),
+            "ann@example.com",
+            EndReason::Logout,
+            &LIMITS,
+            at(40)
+        )
+        .await
+        .unwrap(),
+        0
+    );
+}
+
+pub(crate) async fn ending_all_names_the_true_reason_and_leaves_the_long_gone(visit: Visit) {
+    let store = &visit.store;
+    let now = at(1_800);
+    let fresh = store
+        .create(&email("ann@example.com"), at(100), None)
+        .await
+        .unwrap();
+    let gone = store
+        .create(&email("ann@example.com"), START.minus(90_000), None)
+        .await
+        .unwrap();
+    end_all(
+        visit.store.as_ref(),
+        "ann@example.com",
+        EndReason::Logout,
+        &LIMITS,
+        now,
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        visit.row().await.end_reason,
+        Some(EndReason::Idle),
+        "fell idle in that very second"
+    );
+    assert_eq!(
+        store.get(&fresh).await.unwrap().end_reason,
+        Some(EndReason::Logout)
+    );
+    assert_eq!(
+        store.get(&gone).await.unwrap().end_reason,
+        None,
+        "just vanished"
+    );
+}
+
+pub(crate) async fn a_deleted_row_is_not_found(visit: Visit) {
+    let id = visit.token.record.clone();
+    visit.owner.deletes(&id).await;
+    let heartbeat = visit.reading(&Snapshot::default(), at(10));
+    let late = visit.reading(&snapshot(1, 8, "/", 0), at(10));
+    let store = &visit.store;
+    assert!(matches!(store.get(&id).await, Err(StoreError::NotFound)));
+    assert!(matches!(
+        store.heartbeat(&id, &heartbeat).await,
+        Err(StoreError::NotFound)
+    ));
+    assert!(matches!(
+        store.heartbeat(&id, &late).await,
+        Err(StoreError::NotFound)
+    ));
+    assert!(matches!(
+        store.end(&id, &heartbeat, EndReason::Logout, at(10)).await,
+        Err(StoreError::NotFound)
+    ));
+}
+
+pub(crate) async fn the_token_of_a_deleted_row_reaches_no_other_session(visit: Visit) {
+    let id = visit.token.record.clone();
+    visit.owner.deletes(&id).await;
+    // NocoDB on SQLite gives the deleted last row's id again; the SQLite store never does.
+    let next = visit
+        .store
+        .create(&email("bob@example.com"), at(50), None)
+        .await
+        .unwrap();
+    for snapshot in [Snapshot::default(), snapshot(1, 8, "/", 0)] {
+        let heartbeat = visit.reading(&snapshot, at(100));
+        assert!(matches!(
+            visit.store.heartbeat(&id, &heartbeat).await,
+            Err(StoreError::NotFound)
+        ));
+        let ended = visit
+            .store
+            .end(&id, &heartbeat, EndReason::Logout, at(100))
+            .await;
+        assert!(matches!(ended, Err(StoreError::NotFound)));
+    }
+    let row = visit.store.get(&next).await.unwrap();
+    assert_eq!(
+        (row.email.as_str(), row.last_seen, row.end_reason),
+        ("bob@example.com", at(50), None)
+    );
+}
+
+pub(crate) async fn an_id_that_cannot_be_one_is_not_found(visit: Visit) {
+    for id in ["999999", "abc"] {
+        assert!(
+            matches!(
+                visit.store.get(&RecordId::new(id)).await,
+                Err(StoreError::NotFound)
+            ),
+            "{id}"
+        );
+    }
+}
+
+pub(crate) async fn addresses_are_listed_by_exact_match_however_they_are_written(visit: Visit) {
+    let nasty = [
+        "o'brien@example.com",
+        "a~or~b@example.com",
+        "a%b@example.com",
+        "a_b@example.com",
+        "axb@example.com",
+        "{x}|y@example.com",
+    ];
+    for address in nasty {
+        visit
+            .store
+            .create(&email(address), START, None)
+            .await
+            .unwrap();
+    }
+    for address in nasty {
+        let page = visit
+            .store
+            .list(&Listing::of(Some(&email(address))), 0)
+            .await
+            .unwrap();
+        let found: Vec<&str> = page
+            .sessions
+            .iter()
+            .map(|session| session.email.as_str())
+            .collect();
+        assert_eq!(found, [address]);
+    }
+}
+
+pub(crate) async fn a_long_list_comes_in_pages_in_order(visit: Visit) {
+    let total = usize::from(PAGE_SIZE) + 3;
+    for second in 1..total {
+        visit
+            .store
+            .create(&email("ann@example.com"), at(second as u64), None)
+            .await
+            .unwrap();
+    }
+    let first = visit.store.list(&Listing::of(None), 0).await.unwrap();
+    let second = visit
+        .store
+        .list(&Listing::of(Some(&email("ann@example.com"))), 1)
+        .await
+        .unwrap();
+    let third = visit.store.list(&Listing::of(None), 2).await.unwrap();
+    assert_eq!(
+        (first.sessions.len(), first.has_more),
+        (PAGE_SIZE.into(), true)
+    );
+    assert_eq!((second.sessions.len(), second.has_more), (3, false));
+    assert_eq!((third.sessions.len(), third.has_more), (0, false));
+    let starts: Vec<Timestamp> = first
+        .sessions
+        .iter()
+        .chain(&second.sessions)
+        .map(|session| session.start)
+        .collect();
+    assert!(starts.is_sorted());
+}
+
+fn newest_first(starts: Starts, page_size: u16) -> Listing {
+    Listing {
+        starts,
+        order: Order::NewestFirst,
+        page_size,
+        ..Listing::of(None)
+    }
+}
+
+pub(crate) async fn a_range_is_listed_from_the_newest_down_and_counted(visit: Visit) {
+    let bob = email("bob@example.com");
+    // Two of them in the same second.
+    for second in [10, 20, 20, 30] {
+        visit.store.create(&bob, at(second), None).await.unwrap();
+    }
+    let between = |from: Option<u64>, before: Option<u64>| Starts::Between {
+        from: from.map(at),
+        before: before.map(at),
+    };
+    for (starts, expected) in [
+        (Starts::All, &[30, 20, 20, 10, 0][..]),
+        (between(None, None), &[30, 20, 20, 10, 0]),
+        (between(Some(10), Some(30)), &[20, 20, 10]),
+        (between(Some(11), None), &[30, 20, 20]),
+        (between(None, Some(20)), &[10, 0]),
+        (between(Some(31), None), &[]),
+        (Starts::Missing, &[]),
+    ] {
+        let whole = newest_first(starts, LARGEST_PAGE);
+        let all = visit.store.list(&whole, 0).await.unwrap();
+        let found: Vec<u64> = all
+            .sessions
+            .iter()
+            .map(|row| row.start.since(START))
+            .collect();
+        assert_eq!(found, expected, "{starts:?}");
+        assert!(!all.has_more);
+        let count = visit.store.count(starts).await.unwrap();
+        assert_eq!(count, expected.len() as u64, "{starts:?}");
+
+        let by_two = newest_first(starts, 2);
+        let mut ids = Vec::new();
+        for number in 0.. {
+            let page = visit.store.list(&by_two, number).await.unwrap();
+            ids.extend(page.sessions.into_iter().map(|row| row.id));
+            if !page.has_more {
+                break;
+            }
+        }
+        let whole: Vec<_> = all.sessions.into_iter().map(|row| row.id).collect();
+        assert_eq!(ids, whole, "page by page, in the same order: {starts:?}");
+    }
+}
+
+pub(crate) async fn a_large_page_holds_more_than_a_usual_one(visit: Visit) {
+    let total = usize::from(PAGE_SIZE) + 3;
+    let ann = email("ann@example.com");
+    for second in 1..total {
+        visit
+            .store
+            .create(&ann, at(second as u64), None)
+            .await
+            .unwrap();
+    }
+    let large = newest_first(Starts::All, LARGEST_PAGE);
+    let page = visit.store.list(&large, 0).await.unwrap();
+    assert_eq!((page.sessions.len(), page.has_more), (total, false));
+}
+
+pub(crate) async fn a_visit_whose_start_was_emptied_is_found_and_counted(visit: Visit) {
+    let bob = email("bob@example.com");
+    let id = visit.store.create(&bob, at(10), None).await.unwrap();
+    visit.owner.empties_the_start(&id).await;
+    let list = async |starts| {
+        let page = visit.store.list(&newest_first(starts, 10), 0).await;
+        page.unwrap().sessions
+    };
+    let missing = list(Starts::Missing).await;
+    assert_eq!(missing.len(), 1);
+    assert_eq!(
+        (&missing[0].id, missing[0].start),
+        (&id, at(10)),
+        "its last seen stands in for its start"
+    );
+    let dated = Starts::Between {
+        from: None,
+        before: None,
+    };
+    assert_eq!(list(dated).await.len(), 1);
+    for (starts, expected) in [(Starts::All, 2), (dated, 1), (Starts::Missing, 1)] {
+        let count = visit.store.count(starts).await.unwrap();
+        assert_eq!(count, expected, "{starts:?}");
+    }
+}
