@@ -295,7 +295,7 @@ impl Store for ModelStore {
         Ok(RecordId::new("0"))
     }
     async fn heartbeat(&self, _: &RecordId, _: &Heartbeat) -> Result<Session, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn end(
         &self,
@@ -304,42 +304,42 @@ impl Store for ModelStore {
         _: EndReason,
         _: Timestamp,
     ) -> Result<Ended, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn open(&self, _: Option<&str>, _: Timestamp) -> Result<SessionPage, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn end_many(&self, _: &[(RecordId, EndReason)], _: Timestamp) -> Result<(), StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn end_everything(&self, _: Timestamp) -> Result<(), StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn not_before(&self) -> Option<Timestamp> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn seen_before(&self, _: Timestamp) -> Result<Vec<RecordId>, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn delete(&self, _: &[RecordId]) -> Result<(), StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn import(&self, _: &[Session]) -> Result<(), StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn within(&self, _: Timestamp, _: &[Span], _: u32) -> Result<SessionPage, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn list(&self, _: &Listing, _: u32) -> Result<SessionPage, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
     async fn count(&self, _: Starts) -> Result<u64, StoreError> {
-        unimplemented!()
+        unreachable!("a writer asks for none of this")
     }
 }
