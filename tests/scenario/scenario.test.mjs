@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Visitor } from "../harness/http.mjs";
 import { builtOnNocodb, serveOnNocodb, serveOnSqlite, watchOnNocodb } from "../harness/targets.mjs";
 import { plain } from "./answer.mjs";
@@ -87,6 +88,7 @@ for (const { what, place, start } of PLACES) {
 
     for (const [index, step] of STEPS.entries()) {
       test(step.what, async () => {
+        await sleep(step.afterMs ?? 0);
         const answer = await people.play(step);
         const refused = step.hasOtherLetters && DIFFERENCES.otherLetters.statuses[place];
         assert.equal(answer.status, refused ?? step.status, answer.text);

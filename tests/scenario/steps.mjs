@@ -9,9 +9,9 @@
 /**
  * @typedef {{ what: string, status: number, path: string, method?: string, as?: string,
  *   headers?: Record<string, string>, body?: string, json?: unknown, form?: Record<string, string>,
- *   copy?: string, isNoRoute?: true, hasOtherLetters?: true }} Step
+ *   copy?: string, afterMs?: number, isNoRoute?: true, hasOtherLetters?: true }} Step
  *   `as`: whose cookies go along; nobody's without it. `copy`: whose cookies that visitor starts with.
- *   The last two: see differences.mjs.
+ *   `afterMs`: how long the story waits before it. The last two: see differences.mjs.
  */
 
 const SITE = "www.example.com";
@@ -234,6 +234,9 @@ const VISIT = [
     what: "a page in other letters",
     as: "anna",
     path: HEARTBEAT,
+    // No page is looked at for longer than its session is old: without the wait its second is cut to
+    // none where no full second has gone by.
+    afterMs: 1100,
     json: {
       session: "{anna}",
       page: `${PAGE}Büro/`,
@@ -275,7 +278,13 @@ const VISIT = [
     { activeSeconds: -1 },
     { seenSecondsAgo: null },
     // The page of before, as a script tells it: figures are of the whole session.
-    { pages: { [`${PAGE}Büro/`]: { seconds: -1, scroll: 1e9 }, "no path": { seconds: 1 } } },
+    {
+      pages: {
+        [`${PAGE}Büro/`]: { seconds: 1, scroll: 1e9 },
+        [`${PAGE}b/`]: { seconds: -1 },
+        "no path": { seconds: 1 },
+      },
+    },
   ].map((json) => ({
     what: `figures that are clamped or left out: ${JSON.stringify(json)}`,
     as: "anna",
