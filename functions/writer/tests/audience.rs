@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use model::{ModelBoard, ModelQueue, ModelStore, now};
 use shared::email::{Email, EmailRules};
-use shared::queue::{Beat, WriteBehind};
+use shared::queue::{Beat, Entry, Queue, WriteBehind};
 use shared::session::{Heartbeat, Limits, RecordId};
 use shared::snapshot::Snapshot;
 use shared::store::Store;
 use shared::token::Claims;
 use tokio::time::{Instant, sleep, sleep_until};
-use writer::{Budget, Writer};
+use writer::{Budget, Step, Writer};
 
 const LIMITS: Limits = Limits {
     idle_timeout: 1_800,
@@ -145,4 +145,50 @@ async fn a_hundred_thousand_viewers_fit_into_five_requests_a_second() {
         // A turn, the run that has just ended, and the writing itself.
         assert!(figures.longest_behind <= every + 120, "{figures:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_locks_out_is_left_alone_for_as_long_as_it_asks_for() {
+    let store = ModelStore::of(1);
+    let queue = ModelQueue::default();
+    let token = Claims::start(
+        "localhost",
+        String::new(),
+        RecordId::new("1"),
+        &LIMITS,
+        now(),
+    );
+    sleep(Duration::from_mins(1)).await;
+    let heartbeat = Heartbeat::new(&token, &Snapshot::default(), &LIMITS, now());
+    let entry = Entry::new(&token.record, &heartbeat, None);
+    queue.push(&entry, now(), now()).await.unwrap();
+    store.expect(0, now());
+    let rules = EmailRules::parse("", "").unwrap();
+    let writer = Writer {
+        queue: &queue,
+        store: &store,
+        limits: &LIMITS,
+        rules: &rules,
+        budget: &Budget::per_second(4),
+        board: None,
+    };
+    // As long as NocoDB's cloud does, and longer than the writer waits by itself.
+    let locked = Duration::from_secs(30);
+    store.lock_out(locked);
+    let step = writer.step(RUN, now()).await.unwrap();
+    assert!(
+        step.away
+            .is_some_and(|away| away <= locked && away.as_secs() >= 29),
+        "{step:?}"
+    );
+    let refused = store.requests();
+    for _ in 0..5 {
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(writer.step(RUN, now()).await.unwrap(), Step::default());
+    }
+    assert_eq!(store.requests(), refused, "nothing was asked meanwhile");
+    sleep(Duration::from_secs(6)).await;
+    let step = writer.step(RUN, now()).await.unwrap();
+    assert_eq!((step.taken, step.rows, step.away), (1, 1, None));
+    store.check();
 }

@@ -207,6 +207,11 @@ impl ModelStore {
         self.0.lock().unwrap().longest_behind
     }
 
+    /// Refuses everybody from now on.
+    pub(crate) fn lock_out(&self, time: Duration) {
+        self.0.lock().unwrap().locked_until = Some(Instant::now() + time);
+    }
+
     async fn request(&self, takes: Duration) -> Result<(), StoreError> {
         {
             let mut table = self.0.lock().unwrap();
@@ -224,11 +229,11 @@ impl ModelStore {
             if table.lately.len() > REQUESTS_PER_SECOND {
                 table.locked_until = Some(Instant::now() + Duration::from_secs(30));
             }
-            if table
+            let locked = table
                 .locked_until
-                .is_some_and(|until| Instant::now() < until)
-            {
-                let retry_after = Some(Duration::from_secs(30));
+                .map(|until| until.saturating_duration_since(Instant::now()));
+            if let Some(locked) = locked.filter(|locked| !locked.is_zero()) {
+                let retry_after = Some(locked);
                 return Err(StoreError::NocoDb(nocodb::Error::RateLimited {
                     retry_after,
                 }));
