@@ -73,15 +73,15 @@ test("neither an address nor a code is ever in the log", async () => {
   for (const email of ["anna@example.com", "eve@example.com"]) {
     const visitor = new Visitor(url);
     await visitor.send(PATH, { json: { email } });
-    await visitor.send(PATH, { json: { code: "7777-7777" } });
+    await visitor.send(PATH, { json: { code: "QXQX-QXQX" } });
   }
-  await new Visitor(url).send(PATH, { json: { code: "7777-7777" } });
+  await new Visitor(url).send(PATH, { json: { code: "QXQX-QXQX" } });
   const code = await mail.code("anna@example.com");
   for (const event of ["code-sent", "not-allowed", "wrong-code", "code-of-another-browser"]) {
     await until(`line with ${event}`, () => serve?.log.includes(event) ?? false);
   }
   const log = serve?.log ?? "";
-  for (const secret of ["anna@", "eve@", "example.com", code, code.replace("-", ""), "7777"]) {
+  for (const secret of ["anna@", "eve@", "example.com", code, code.replace("-", ""), "QXQX"]) {
     assert.ok(!log.includes(secret), `${secret} in ${log}`);
   }
 });
@@ -104,7 +104,8 @@ test("the answer takes as long for who is mailed to as for who is not", async ()
   assert.ok(Math.min(...all) >= 1000, `${all}`);
   const middle = (/** @type {number[]} */ times) => times.toSorted((a, b) => a - b)[2] ?? 0;
   const { com = [], org = [] } = took;
-  assert.ok(Math.abs(middle(com) - middle(org)) < 50, `${com} and ${org}`);
+  // Of the half a second that the mail takes nothing shows; what else the machine does may.
+  assert.ok(Math.abs(middle(com) - middle(org)) < 250, `${com} and ${org}`);
 });
 
 test("a mail server gets the password of SMTP_URL", async () => {

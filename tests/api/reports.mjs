@@ -56,7 +56,7 @@ export function reports(name, start) {
     let store;
     /** Everything there is. @type {Visit[]} */
     const all = [];
-    const begun = Math.floor(Date.now() / 1000);
+    let begun = 0;
 
     /** @param {string} path @param {Record<string, string | number>} [query] */
     async function ask(path, query = {}) {
@@ -91,6 +91,7 @@ export function reports(name, start) {
     }
 
     before(async () => {
+      begun = Math.floor(Date.now() / 1000);
       store = await start();
       // A month of journeys, and days on which clocks change.
       all.push(

@@ -124,8 +124,8 @@ function assertSeconds({ site, seconds }) {
   for (const [path, looked] of Object.entries(seconds)) {
     const counted = site.pages[path]?.seconds ?? 0;
     const said = `${path}: ${counted} s counted, ${looked.toFixed(1)} s looked at`;
-    // Half a second of it is rounding.
-    assert.ok(Math.abs(counted - looked) < 1, said);
+    // Half a second of it is rounding, and a page that is left is before nobody until the next one is there.
+    assert.ok(Math.abs(counted - looked) < 1.5, said);
   }
 }
 

@@ -6,6 +6,9 @@ import { exchange } from "./wire.mjs";
 /** @typedef {import("./target.mjs").Target} Target */
 /** @typedef {import("./tally.mjs").Tally} Tally */
 
+/** Less than the ten seconds in which a head has to be there. */
+const PATIENCE_MS = 5000;
+
 /** A request within what is sent as another one's body. */
 const WITHIN = `GET ${PAGE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
 
@@ -89,7 +92,7 @@ export function framings(tally, target) {
       const { all, inTime } = await exchange(
         target().url,
         `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${head}\r\n\r\n${body}`,
-        1000,
+        PATIENCE_MS,
       );
       const count = all.match(/^HTTP\/1\.1 /gm)?.length ?? 0;
       assert.ok(count <= 1, `${count} answers to one request`);
@@ -102,7 +105,7 @@ export function framings(tally, target) {
     "a head that is too long is refused, and the connection ended",
     LONG_HEADS,
     async ({ head }) => {
-      const { status, inTime, body } = await exchange(target().url, head, 1000);
+      const { status, inTime, body } = await exchange(target().url, head, PATIENCE_MS);
       // A connection that is closed while the rest is still being sent may lose the answer.
       assert.ok([431, 0].includes(status), `status ${status}`);
       assert.equal(body, "");

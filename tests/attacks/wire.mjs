@@ -24,7 +24,7 @@ export function open(site) {
  * @param {number} [withinMs]
  * @returns {Promise<Reply>}
  */
-export function exchange(site, bytes, withinMs = 3000) {
+export function exchange(site, bytes, withinMs = 15_000) {
   return new Promise((resolve) => {
     const socket = open(site);
     /** @type {Buffer[]} */

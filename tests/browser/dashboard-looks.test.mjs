@@ -37,7 +37,14 @@ const STATES = {
         for (const one of all) one.click();
       }),
   },
-  today: { path: "?range=today", sees: "How visits ended" },
+  today: {
+    set: (mock) => {
+      const start = `${iso(Date.now()).slice(0, 10)}T00:00:00Z`;
+      mock.visits = [...mock.visits, visit({ id: "0", email: ANN, start, durationSeconds: 60 })];
+    },
+    path: "?range=today&tz=UTC",
+    sees: "How visits ended",
+  },
   visitors: { path: "?view=visitors&sort=active", sees: "Time per visitor" },
   pages: {
     path: "?view=pages",

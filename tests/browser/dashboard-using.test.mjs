@@ -234,7 +234,7 @@ suite("looking now", () => {
     await page.goto(`${mock.url}/admin/?view=visits&tz=Europe/Berlin`);
     await sees(page, "Newest first");
     const line = await text(page, "#freshness");
-    assert.match(line, /^Figures from [1-4] s ago, older visits from 5 min ago/);
+    assert.match(line, /^Figures from \d{1,2} s ago, older visits from 5 min ago/);
     assert.match(line, /The last 30 days, times in Europe\/Berlin \(UTC\+1\)$/);
     await page.waitForFunction(
       (was) => document.querySelector("#freshness")?.textContent !== was,
@@ -477,11 +477,13 @@ suite("asking", () => {
     const { mock, page } = await DashboardMock.open(browser, t, (mock) => {
       const email = "ann@example.com";
       const pages = [{ path: "/x/", seconds: 300, scroll: 85 }];
+      // At noon, where a visit is drawn in one stretch: one that goes on past midnight is drawn in two.
+      const noon = Math.floor(Date.now() / 864e5) * 864e5 - 432e5;
       mock.visits = [
         visit({
           id: "2",
           email,
-          start: iso(Date.now() - 4e6),
+          start: iso(noon),
           durationSeconds: 480,
           activeSeconds: 60,
           pages,
@@ -489,7 +491,7 @@ suite("asking", () => {
         visit({
           id: "1",
           email,
-          start: iso(Date.now() - 9e7),
+          start: iso(noon - 864e5),
           durationSeconds: 2820,
           activeSeconds: 65,
           pages,
@@ -497,12 +499,12 @@ suite("asking", () => {
         visit({
           id: "3",
           email: "other@example.com",
-          start: iso(Date.now() - 9.1e7),
+          start: iso(noon - 9e7),
           durationSeconds: 60,
         }),
       ];
     });
-    await page.goto(`${mock.url}/admin/?view=visits`);
+    await page.goto(`${mock.url}/admin/?view=visits&tz=UTC`);
     await sees(page, "Newest first");
     await page.click("tbody a");
     await sees(page, "Timeline");

@@ -112,8 +112,9 @@ test("S5: an answer that arrives after the logout brings nothing back", async (t
     headers: kept,
     delayMs: 400,
   };
+  const before = visit.log.length;
   await tab.evaluate("lastseen.stay()");
-  await sleep(50);
+  await visit.site.until(() => visit.log.length > before, "heartbeat");
   visit.instead = undefined;
   const asked = visit.log.length;
   await tab.evaluate("void lastseen.logout()");

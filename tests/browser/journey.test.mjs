@@ -263,11 +263,13 @@ for (const [where, start] of /** @type {const} */ ([
         await page.keyboard.press("Enter");
         await page.waitForFunction(() => !document.querySelector("dialog[open]"));
         const stayed = Date.now();
-        await page.waitForSelector("dialog[open]", { timeout: 6000 });
-        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 8000 });
+        await page.waitForSelector("dialog[open]", { timeout: 12_000 });
+        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 12_000 });
         const gone = Date.now();
         assert.equal(await message(page), "idle");
-        assert.ok(Math.abs(gone - stayed - 6000) <= 2000, `${gone - stayed} ms after Stay`);
+        const took = gone - stayed;
+        // With asking, logging out, and loading the gate.
+        assert.ok(took >= 4000 && took <= 12_000, `${took} ms after Stay`);
         const row = await rowOf(target, email);
         assert.equal(row.endReason, "idle");
         assert.ok(ms(row.sessionEndTime) <= stayed + 6500, "the end is when they were last seen");

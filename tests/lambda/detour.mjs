@@ -23,6 +23,10 @@ export class Detour {
   before = () => {};
   /** Looks at an answer before it is passed on; a promise holds it up. @type {(passing: Passing) => unknown} */
   after = () => {};
+  /** One request at a time is passed on, for a server whose requests are not done in one step. */
+  takesTurns = false;
+  /** @type {Promise<unknown>} */
+  #turn = Promise.resolve();
   url = "";
   #server = createServer((request, response) => {
     this.#pass(request, response).catch(() => request.socket.destroy());
@@ -80,7 +84,8 @@ export class Detour {
       response.end(JSON.stringify(instead.json ?? {}));
       return;
     }
-    const answer = await this.#onward(passing, headers);
+    const onward = () => this.#onward(passing, headers);
+    const answer = await (this.takesTurns ? this.#inTurn(onward) : onward());
     passing.status = answer.statusCode ?? 502;
     const told = await text(answer);
     passing.answer = read(told);
@@ -88,6 +93,13 @@ export class Detour {
     const { "transfer-encoding": _, "content-length": __, ...kept } = answer.headers;
     response.writeHead(passing.status, { ...kept, "content-length": Buffer.byteLength(told) });
     response.end(told);
+  }
+
+  /** @template T @param {() => Promise<T>} deed @returns {Promise<T>} */
+  #inTurn(deed) {
+    const done = this.#turn.then(deed);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   /**

@@ -105,7 +105,8 @@ test("NocoDB is connected to while SSM is still thinking", async () => {
   parameters.door = "silent";
   const sandbox = await start();
   await until("question to SSM", () => parameters.asked.length === 1);
-  await until("connection to NocoDB", () => table.connections === 1, 2000);
+  // Sooner than SSM is given up, which is after five seconds.
+  await until("connection to NocoDB", () => table.connections === 1, 4000);
   assert.ok(!sandbox.isReady);
 });
 

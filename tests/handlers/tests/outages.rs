@@ -109,7 +109,12 @@ async fn a_token_is_as_fresh_as_the_stores_answer_however_long_that_took() {
     for is_down in [true, false] {
         site.store_is_down(is_down);
         browser.refreshes(at(100)).await;
-        assert_eq!(browser.confirmed_at(), at(101), "store down: {is_down}");
+        let confirmed_at = browser.confirmed_at();
+        // Whole seconds of what it took, and never none.
+        assert!(
+            (at(101)..=at(103)).contains(&confirmed_at),
+            "store down: {is_down}, {confirmed_at:?}"
+        );
     }
 }
 
