@@ -40,7 +40,8 @@ const STATES = {
   today: {
     set: (mock) => {
       const start = `${iso(Date.now()).slice(0, 10)}T00:00:00Z`;
-      mock.visits = [...mock.visits, visit({ id: "0", email: ANN, start, durationSeconds: 60 })];
+      const first = visit({ id: "0", email: ANN, start, durationSeconds: 60 });
+      mock.visits = [...aMonth(Date.now()), first];
     },
     path: "?range=today&tz=UTC",
     sees: "How visits ended",
