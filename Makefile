@@ -54,12 +54,12 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tests: the owner's dashboard beside a visitor, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/dashboard-live.test.mjs
 	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs %/dashboard-live.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
-	$(step) "build: the functions, which should be there by now" tools/meanwhile wait functions
-	$(step) "tests: one scenario, the same answers from serve, watch and what is shipped" tests/nocodb/with-server $(NODE_TEST) tests/scenario/*.test.mjs
-	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 	$(step) "tests: deployment, on an AWS account of their own" tests/nocodb/with-server $(NODE_TEST) tests/deploy/*.test.mjs
 	$(step) "tests: a site of one's own behind nginx" tests/nocodb/with-server $(NODE_TEST) tests/recipes/*.test.mjs
 	$(step) "tests: attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/attacks/watch.test.mjs
+	$(step) "build: the functions, which should be there by now" tools/meanwhile wait functions
+	$(step) "tests: one scenario, the same answers from serve, watch and what is shipped" tests/nocodb/with-server $(NODE_TEST) tests/scenario/*.test.mjs
+	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
 	@cat target/logs/unchecked 2>/dev/null || true
 
 bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md

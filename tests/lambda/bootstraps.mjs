@@ -6,7 +6,7 @@ import { target } from "./runtime.mjs";
 /** By the value of the template's parameter `Architecture`. */
 export const ARCHITECTURES = Object.freeze({
   arm64: { folder: "arm64", node: "arm64", machine: "AArch64", emulator: "aarch64" },
-  // Not optimised, to the minutes that tests have; everything else is as it is shipped.
+  // Not optimised, and each with the features of all, for the minutes that tests have.
   x86_64: {
     folder: "x86_64-quickly",
     node: "x64",
