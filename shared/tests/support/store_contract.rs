@@ -191,18 +191,7 @@ pub(crate) async fn ending_all_reaches_every_open_session_of_that_visitor(visit:
         .await
         .unwrap();
 
-    assert_eq!(
-        end_all(
-            visit.store.as_ref(),
-            "ann@example.com",
-            EndReason::Logout,
-            &LIMITS,
-            at(30)
-        )
-        .await
-        .unwrap(),
-        own.len()
-    );
+    assert_eq!(visit.logs_out_everywhere(at(30)).await.unwrap(), own.len());
 
     for id in &own {
         let row = store.get(id).await.unwrap();
@@ -217,18 +206,7 @@ pub(crate) async fn ending_all_reaches_every_open_session_of_that_visitor(visit:
         store.get(&ended_before).await.unwrap().end_reason,
         Some(EndReason::Revoked)
     );
-    assert_eq!(
-        end_all(
-            visit.store.as_ref(),
-            "ann@example.com",
-            EndReason::Logout,
-            &LIMITS,
-            at(40)
-        )
-        .await
-        .unwrap(),
-        0
-    );
+    assert_eq!(visit.logs_out_everywhere(at(40)).await.unwrap(), 0);
 }
 
 pub(crate) async fn ending_all_names_the_true_reason_and_leaves_the_long_gone(visit: Visit) {
@@ -242,15 +220,7 @@ pub(crate) async fn ending_all_names_the_true_reason_and_leaves_the_long_gone(vi
         .create(&email("ann@example.com"), START.minus(90_000), None)
         .await
         .unwrap();
-    end_all(
-        visit.store.as_ref(),
-        "ann@example.com",
-        EndReason::Logout,
-        &LIMITS,
-        now,
-    )
-    .await
-    .unwrap();
+    visit.logs_out_everywhere(now).await.unwrap();
     assert_eq!(
         visit.row().await.end_reason,
         Some(EndReason::Idle),
