@@ -562,6 +562,47 @@ test("what no row takes goes out of the way, and nothing else with it", async ()
   assert.match(writer.running.log, /a message of the queue is no entry/);
 });
 
+test("a row that goes while it is written, and one that NocoDB refuses, take no other row with them", async () => {
+  const stack = await Stack.start({ WRITE_EVERY_SECONDS: "60" }, { maxReceiveCount: 1 });
+  /** @type {Visitor[]} */
+  const visitors = [];
+  for (const name of ["ann", "bob", "gone", "cyd", "odd", "dan"]) {
+    visitors.push(await stack.visitor(`${name}@example.com`));
+  }
+  const [, , gone, , odd] = visitors;
+  assert.ok(gone && odd);
+  await sleep(1100);
+  for (const visitor of visitors) await visitor.heartbeat(snapshot(1, {}));
+  let isThere = true;
+  stack.nocodb.before = async ({ method, body }) => {
+    if (method !== "PATCH") return;
+    // It was read a moment ago.
+    if (isThere) await stack.table.delete(gone.rowId);
+    isThere = false;
+    if (![body].flat().some(({ Id }) => String(Id) === odd.rowId)) return;
+    return { status: 400, json: { error: "INVALID_VALUE_FOR_FIELD", message: "Invalid value" } };
+  };
+  await stack.write();
+  for (const visitor of visitors) {
+    if (visitor === gone) continue;
+    const { activeSeconds } = await visitor.row();
+    assert.equal(activeSeconds, visitor === odd ? null : 1, visitor.email);
+  }
+  assert.equal((await stack.table.rows()).length, 5);
+  assert.equal(await stack.queue.count(), 1);
+
+  await stack.queue.release(stack.receipts);
+  await stack.write();
+  assert.equal(await stack.queue.count(), 0);
+  const refused = await stack.queue.due(stack.queue.refusedUrl);
+  assert.deepEqual(
+    refused.map(({ body }) => JSON.parse(body).record),
+    [odd.rowId],
+  );
+  const writer = await stack.function("writer");
+  assert.match(writer.running.log, /a row refuses what is to be written/);
+});
+
 for (const moment of /** @type {const} */ (["before", "after"])) {
   test(`a writer that is killed ${moment} NocoDB took its second request leaves the rest to the next run`, async () => {
     const stack = await Stack.start({ WRITE_EVERY_SECONDS: "60" });
