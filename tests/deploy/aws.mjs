@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { environment, root } from "../harness/process.mjs";
+import { environment, Running, root } from "../harness/process.mjs";
 import { binary } from "../harness/serve.mjs";
 import { Moto } from "../lambda/moto.mjs";
 import { ARN, KeyValueStore } from "./key-value-store.mjs";
@@ -31,8 +31,9 @@ export const VENV = execFileSync(join(root, "tools/lambda"), ["sh", "-c", "echo 
 /** @typedef {{ code: number | null, out: string, err: string }} Ran */
 
 export class Aws {
-  /** @param {Moto} moto @param {KeyValueStore} store @param {string} folder */
-  constructor(moto, store, folder) {
+  /** @param {Moto} moto @param {KeyValueStore} store @param {Running} loaded @param {string} folder */
+  constructor(moto, store, loaded, folder) {
+    this.loaded = loaded;
     this.moto = moto;
     this.store = store;
     this.folder = folder;
@@ -44,8 +45,12 @@ export class Aws {
     const folder = mkdtempSync(join(tmpdir(), "lastseen-deploy-"));
     mkdirSync(join(folder, "bin"));
     mkdirSync(join(folder, "tmp"));
-    const aws = new Aws(await Moto.start(), await KeyValueStore.start(), folder);
+    const cli = join(import.meta.dirname, "aws-cli.py");
+    const loaded = new Running(join(VENV, "bin/python"), [cli, "serve", join(folder, "aws")]);
+    const aws = new Aws(await Moto.start(), await KeyValueStore.start(), loaded, folder);
     symlinkSync(join(import.meta.dirname, "sam.mjs"), join(folder, "bin/sam"));
+    symlinkSync(cli, join(folder, "bin/aws"));
+    await loaded.prints(/^ready$/m, 60_000);
     // Where SAM would have put the functions.
     await aws.cli("s3api", "create-bucket", "--bucket", "bucket");
     await aws.cli("s3api", "put-object", "--bucket", "bucket", "--key", "key");
@@ -90,6 +95,7 @@ export class Aws {
   env(more = {}) {
     return environment({
       ...this.store.settings,
+      AWS_CLI_SOCKET: join(this.folder, "aws"),
       PATH: `${this.folder}/bin:${VENV}/bin:${process.env.PATH}`,
       // The tools are on the path already, with another sam before them.
       LASTSEEN_TOOLS: "1",
@@ -178,6 +184,7 @@ export class Aws {
 
   async stop() {
     this.store.stop();
+    await this.loaded.stop();
     await this.moto.stop();
     rmSync(this.folder, { recursive: true });
   }
