@@ -12,6 +12,8 @@ NODE_TEST := node --test --test-timeout=600000 --test-force-exit --test-reporter
 # For files that leave nothing open: Node 20, forced to exit, may leave out of its report what it has just run (seen with
 # many quick tests; a failure still fails).
 NODE_TEST_WHOLE := $(filter-out --test-force-exit,$(NODE_TEST))
+# For files that wait more than they compute; Node itself runs one at a time on two processors.
+NODE_TEST_PAIRS := $(NODE_TEST) --test-concurrency=2
 step := @tools/step
 ARCHITECTURE := arm64
 
@@ -44,10 +46,10 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "dependencies: licences, sources, advisories" tools/dependencies
 	$(step) "lint: clippy" cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
 	$(step) "build: everything" cargo build --workspace --all-features --all-targets --quiet
+	$(step) "build, meanwhile: the functions for arm64, without optimising" tools/meanwhile start functions tools/functions arm64 quickly
 	$(step) "tests: Rust, beside a real NocoDB server" tests/nocodb/with-server cargo test --workspace --all-features --quiet
 	$(step) "tests: readers of what anybody sends, fuzzed for a moment" tools/fuzz 10
-	$(step) "build, meanwhile: the functions as shipped, for arm64, and for x86_64 without optimising" tools/meanwhile start functions sh -c 'tools/functions arm64 && tools/functions x86_64 quickly'
-	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/api/*.test.mjs
+	$(step) "tests: the API of lastseen serve, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST_PAIRS) tests/api/*.test.mjs
 	$(step) "tests: the sums and promises of the docs, and what reports advisories" $(NODE_TEST_WHOLE) tests/tools/*.test.mjs
 	$(step) "tests: the gate at the edge" $(NODE_TEST_WHOLE) tests/edge/*.test.mjs
 	$(step) "tests: attacks on lastseen serve" $(NODE_TEST) tests/attacks/serve.test.mjs
@@ -57,12 +59,9 @@ test: ## everything there is to test, with the tools it needs installed first
 	$(step) "tests: the owner's dashboard beside a visitor, on SQLite and on NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/browser/dashboard-live.test.mjs
 	$(step) "tests: the script and the demo site in real browsers" $(NODE_TEST) $(filter-out %/journey.test.mjs %/dashboard-live.test.mjs,$(wildcard tests/browser/*.test.mjs)) tests/rivals/*.test.mjs
 	$(step) "tests: the script on an Astro site" $(NODE_TEST) tests/astro/*.test.mjs
-	$(step) "tests: deployment, on an AWS account of their own" tests/nocodb/with-server $(NODE_TEST) tests/deploy/*.test.mjs
-	$(step) "tests: a site of one's own behind nginx" tests/nocodb/with-server $(NODE_TEST) tests/recipes/*.test.mjs
-	$(step) "tests: attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST) tests/attacks/watch.test.mjs
+	$(step) "tests: deployment, on an AWS account of their own; a site of one's own behind nginx; attacks on the functions, in front of a real NocoDB" tests/nocodb/with-server $(NODE_TEST_PAIRS) tests/attacks/watch.test.mjs tests/deploy/*.test.mjs tests/recipes/*.test.mjs
 	$(step) "build: the functions, which should be there by now" tools/meanwhile wait functions
-	$(step) "tests: one scenario, the same answers from serve, watch and what is shipped" tests/nocodb/with-server $(NODE_TEST) tests/scenario/*.test.mjs
-	$(step) "tests: the functions as Lambda runs them, and the template" tests/nocodb/with-server $(NODE_TEST) tests/lambda/*.test.mjs
+	$(step) "tests: one scenario, the same answers from serve, watch and the functions; the functions as Lambda runs them; the template" tests/nocodb/with-server $(NODE_TEST_PAIRS) tests/scenario/*.test.mjs tests/lambda/*.test.mjs
 	@cat target/logs/unchecked 2>/dev/null || true
 
 bench: ## how fast, how heavy, how large, beside rivals; rewrites the table in docs/performance.md
@@ -88,6 +87,7 @@ fuzz: ## half an hour of any input at all, for what reads what anybody sends
 build: ## the functions as Lambda takes them, in target/sam/arm64 (ARCHITECTURE=x86_64: for that)
 	$(step) "tools: cargo-lambda and SAM" tools/lambda true
 	$(step) "build: functions for $(ARCHITECTURE)" tools/functions $(ARCHITECTURE)
+	$(step) "check: one small program for each, for that machine" env BUILT=$(ARCHITECTURE) $(NODE_TEST) tests/lambda/built.test.mjs
 
 deploy: ## everything on AWS, made or brought up to date (docs/deploying.md)
 	@tools/deploy

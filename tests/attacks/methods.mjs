@@ -48,6 +48,8 @@ const OVERRIDES = [
 
 /** @param {Tally} tally @param {() => Target} target */
 export function methods(tally, target) {
+  /** @type {Awaited<ReturnType<Target["visitor"]>> | undefined} */
+  let known;
   tally.holds(
     "every other method is refused, and changes nothing",
     ROUTES.flatMap((route) =>
@@ -57,7 +59,9 @@ export function methods(tally, target) {
       })),
     ),
     async ({ method, path, allow }) => {
-      const { row, token } = await target().visitor();
+      // One visitor for all: a method that did anything is what the next would stumble over as well.
+      known ??= await target().visitor();
+      const { row, token } = known;
       const before = await target().row(row);
       const { status, head } = await ask(target().url, path, {
         method,

@@ -156,6 +156,8 @@ test("X5: a page in the back-forward cache is covered before it is painted again
 test("X5: the page before the one that logged out is covered, too, when its visitor goes back", async (t) => {
   const visit = await Visit.open(browser, t);
   const tab = await visit.tab("/page", { before: WATCH });
+  // A page that has hardly begun need not be kept by a busy browser (seen once).
+  await visit.run(8);
   await tab.page.goto(`${visit.site.url}/second`);
   await tab.evaluate("void lastseen.logout()");
   assert.equal(await tab.gate(), "logout");

@@ -28,15 +28,15 @@ export async function watchOnNocodb(settings) {
 }
 
 /**
- * The functions as `sam build` made them to be shipped, behind what API Gateway does, with a table in NocoDB.
+ * The functions by themselves, behind what API Gateway does, with a table in NocoDB.
  *
- * @param {import("../lambda/bootstraps.mjs").Architecture} architecture
+ * @param {import("../lambda/bootstraps.mjs").Build} build
  * @param {NodeJS.ProcessEnv} [settings]
  */
-export async function builtOnNocodb(architecture, settings) {
+export async function builtOnNocodb(build, settings) {
   const table = await NocoTable.create();
   const gateway = await Gateway.start({ ADMIN_TOKEN, ...table.settings, ...settings }, (name) =>
-    bootstrapCommand(architecture, name),
+    bootstrapCommand(build, name),
   );
   return onNocodb(gateway, table);
 }

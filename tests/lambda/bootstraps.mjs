@@ -3,19 +3,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { target } from "./runtime.mjs";
 
-/** By the value of the template's parameter `Architecture`. */
-export const ARCHITECTURES = Object.freeze({
-  arm64: { folder: "arm64", node: "arm64", machine: "AArch64", emulator: "aarch64" },
-  // Not optimised, and each with the features of all, for the minutes that tests have.
-  x86_64: {
-    folder: "x86_64-quickly",
-    node: "x64",
-    machine: "Advanced Micro Devices X86-64",
-    emulator: "x86_64",
-  },
+/** What `readelf` calls a machine, by the value of the template's parameter `Architecture`. */
+export const MACHINES = Object.freeze({
+  arm64: "AArch64",
+  x86_64: "Advanced Micro Devices X86-64",
 });
-
-/** @typedef {keyof typeof ARCHITECTURES} Architecture */
 
 /** A function's name in template.yaml, by that of its crate. @param {string} name */
 export const logicalId = (name) =>
@@ -24,11 +16,10 @@ export const logicalId = (name) =>
 /**
  * The file that is zipped and uploaded.
  *
- * @param {Architecture} architecture
+ * @param {string} folder of `target/sam`: an architecture, with `-quickly` for what is not optimised
  * @param {string} name of the function's crate
  */
-export function bootstrap(architecture, name) {
-  const { folder } = ARCHITECTURES[architecture];
+export function bootstrap(folder, name) {
   const file = join(target, "sam", folder, logicalId(name), "bootstrap");
   if (!existsSync(file)) {
     throw new Error(`${file} does not exist. Run: tools/functions ${folder.replace("-", " ")}`);
@@ -37,16 +28,23 @@ export function bootstrap(architecture, name) {
 }
 
 /**
- * What runs it here: itself, or under user-mode emulation where this machine is of the other kind.
+ * What tests run of a function: `debug` is what everything else was compiled with, for this machine;
+ * `arm64` what `sam build` makes for Lambda, though not optimised, for the minutes that tests have.
  *
- * @param {Architecture} architecture
+ * @typedef {"debug" | "arm64"} Build
+ */
+
+/**
+ * How this machine runs it.
+ *
+ * @param {Build} build
  * @param {string} name
  */
-export function command(architecture, name) {
-  const { node, emulator } = ARCHITECTURES[architecture];
-  const file = bootstrap(architecture, name);
-  return process.arch === node
+export function command(build, name) {
+  if (build === "debug") return [join(target, "debug", name)];
+  const file = bootstrap("arm64-quickly", name);
+  return process.arch === "arm64"
     ? [file]
-    : // With the C library of that machine, as Debian's cross compilers have it.
-      [`qemu-${emulator}-static`, "-L", `/usr/${emulator}-linux-gnu`, file];
+    : // Under user-mode emulation, with the C library of that machine as Debian's cross compilers have it.
+      ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", file];
 }

@@ -49,8 +49,8 @@ test("our events have the members of the documented one", () => {
   assert.deepEqual(Object.keys(ours.requestContext.http), Object.keys(context.http));
 });
 
-for (const architecture of /** @type {const} */ (["arm64", "x86_64"])) {
-  suite(`the functions for ${architecture}`, () => {
+for (const build of /** @type {const} */ (["debug", "arm64"])) {
+  suite(`the functions as built for ${build}`, () => {
     /** @type {StubTable} */
     let table;
     /** @type {Record<"verify-access" | "heartbeat" | "logout", Sandbox>} */
@@ -66,7 +66,7 @@ for (const architecture of /** @type {const} */ (["arm64", "x86_64"])) {
         SESSION_KEYS: `test:${randomBytes(32).toString("base64")}`,
       };
       const start = (/** @type {string} */ name) =>
-        Sandbox.start(name, settings, command(architecture, name));
+        Sandbox.start(name, settings, command(build, name));
       functions = {
         "verify-access": await start("verify-access"),
         heartbeat: await start("heartbeat"),
