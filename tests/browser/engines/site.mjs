@@ -3,6 +3,7 @@
  * before its own scripts, so that comes from the server: a prelude, the first script of every page.
  */
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../../harness/process.mjs";
 import { MockServer } from "../mock-server.mjs";
 import { MockSession } from "../mock-session.mjs";
@@ -79,6 +80,12 @@ export class EngineSite extends MockServer {
 
   /** So many seconds pass at once, for the server and these pages. @param {number} seconds @param {Tab[]} tabs */
   async pass(seconds, ...tabs) {
+    // What is still on its way was said before that: answered afterwards, it would begin a new idle timeout.
+    let heard = -1;
+    while (this.calls.length > heard) {
+      heard = this.calls.length;
+      await sleep(200);
+    }
     this.server.now += seconds * 1000;
     for (const tab of tabs) {
       await tab.evaluate((ms) => /** @type {any} */ (window).seen.skip(ms), seconds * 1000);
