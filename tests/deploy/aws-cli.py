@@ -87,7 +87,6 @@ def serve(path):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"] and os.path.basename(sys.argv[0]) != "aws":
-        serve(sys.argv[2])
-    else:
+    if os.path.basename(sys.argv[0]) == "aws":
         sys.exit(call(sys.argv[1:]))
+    serve(sys.argv[2])
