@@ -1,12 +1,12 @@
-/** A NocoDB whose table has one row: it answers in the shape of the real one, and notes how it was asked. */
+/** A NocoDB with one table: it answers in the shape of the real one, and notes how it was asked. */
 import { createServer } from "node:http";
 
 export class StubTable {
   connections = 0;
   /** @type {{ method?: string, path?: string, token?: string }[]} */
   requests = [];
-  /** @type {Record<string, unknown>} */
-  row = { endReason: null };
+  /** @type {{ id: number, fields: Record<string, unknown> }[]} in the order of their ids, from 1 */
+  #rows = [];
   #url = "";
   #server = createServer((request, response) => this.#answer(request, response));
 
@@ -30,7 +30,7 @@ export class StubTable {
     };
   }
 
-  /** What was asked; the row stays. */
+  /** What was asked; the rows stay. */
   forget() {
     this.requests = [];
     this.connections = 0;
@@ -48,10 +48,20 @@ export class StubTable {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString("utf8");
-    if (text) Object.assign(this.row, [JSON.parse(text)].flat()[0].fields);
+    const [change] = text ? [JSON.parse(text)].flat() : [];
+    const rows = change ? [this.#write(change)] : this.#rows;
     response.setHeader("content-type", "application/json");
-    const record = { id: 1, fields: this.row };
-    const isOne = request.method === "GET" && request.url?.endsWith("/records/1");
-    response.end(JSON.stringify(isOne ? record : { records: [record], message: "OK" }));
+    const [, id] = request.url?.match(/\/records\/(\d+)$/) ?? [];
+    const answer = id ? this.#rows[Number(id) - 1] : { records: rows, message: "OK" };
+    if (!answer) response.statusCode = 404;
+    response.end(JSON.stringify(answer ?? { error: "ERR_RECORD_NOT_FOUND" }));
+  }
+
+  /** A row without an id is a new one. @param {{ id?: number, fields: object }} change */
+  #write({ id = this.#rows.length + 1, fields }) {
+    const row = this.#rows[id - 1] ?? { id, fields: { endReason: null } };
+    Object.assign(row.fields, fields);
+    this.#rows[id - 1] = row;
+    return row;
   }
 }
