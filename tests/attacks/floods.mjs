@@ -25,7 +25,7 @@ const VISITOR = "203.0.113.9";
 
 const AT_ONCE = 300;
 /** How long an answer may take meanwhile: browsers would wait longer, their visitors not. */
-const SERVED_WITHIN_MS = 3000;
+const SERVED_WITHIN_MS = 5000;
 const BETWEEN_HEARTBEATS_MS = 250;
 /** What the process may grow by, for good. */
 const GROWTH_KIB = 64 * 1024;

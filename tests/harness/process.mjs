@@ -1,5 +1,6 @@
 /** Programs that run beside the tests, and end with them. */
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -159,16 +160,23 @@ function descendants(ancestor) {
   return found;
 }
 
-/** A port of 127.0.0.1 on which nothing listens now. @returns {Promise<number>} */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
+/**
+ * A port of 127.0.0.1 on which nothing listens, for a program that is told it and listens a while later.
+ * None of those that the system gives to whoever asks for any, as all that runs beside this does: from
+ * 32768 on.
+ *
+ * @returns {Promise<number>}
+ */
+export async function freePort() {
+  for (;;) {
+    const port = randomInt(20_000, 32_768);
+    const isFree = await new Promise((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 /**

@@ -145,10 +145,12 @@ test("what DynamoDB holds is a keyed hash, a deadline that it deletes by, and no
 });
 
 test("of twenty right codes at once exactly one gets in", async () => {
-  const all = await several(20);
-  const cookie = await asks(/** @type {Sandbox} */ (all[0]));
+  const all = await several(10);
+  const [first] = all;
+  assert.ok(first);
+  const cookie = await asks(first);
   const code = await mail.code(ANNA);
-  const led = await Promise.all(all.map((sandbox) => tries(sandbox, cookie, code)));
+  const led = await Promise.all([...all, ...all].map((sandbox) => tries(sandbox, cookie, code)));
   assert.equal(count(led, "/portfolio/confidential/"), 1, `${led}`);
   assert.equal(count(led, "#code-expired"), 19);
   assert.equal(rows(), 1);
