@@ -234,18 +234,18 @@ test("the script starts when a view transition brings it, counts a page without 
 
 test("the warning is shown on a page that came by view transition, comes back when one takes it away, and leads to the gate from where the visitor is then", async (t) => {
   const site = await Site.open(folder, browser, t);
-  site.idleTimeoutSeconds = 12;
+  site.idleTimeoutSeconds = 20;
   site.delayMs = { "/api/logout": 1000 };
   const walk = await Walk.from(site, "/story/one/");
   const { page } = walk;
   await walk.follow("/story/two/");
   await walk.read(0.5);
 
-  await inFront(page, "Still here?", 9000);
+  await inFront(page, "Still here?", 15_000);
   // The browser's own Back button is out of the dialog's reach.
   await page.goBack();
   await walk.arrive("/story/one/");
-  await inFront(page, "Still here?", 1500);
+  await inFront(page, "Still here?", 3000);
   await page.keyboard.press("Escape");
   await page.waitForSelector("dialog[open]", { hidden: true, timeout: 2000 });
   await page.waitForFunction(() => Reflect.get(window, "lastseen").status().inactiveSeconds <= 2, {

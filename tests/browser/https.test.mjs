@@ -8,7 +8,7 @@ import { asVisitor, hide, launch, quit, show } from "../harness/browser.mjs";
 import { HttpsFront } from "../harness/https.mjs";
 import { until } from "../harness/process.mjs";
 import { Serve } from "../harness/serve.mjs";
-import { leaveEmail, message, pathOf, someone } from "./gate-page.mjs";
+import { leaveEmail, message, pathOf, sentOut, someone } from "./gate-page.mjs";
 
 /** @typedef {import("puppeteer-core").BrowserContext} Context @typedef {import("puppeteer-core").Page} Page */
 
@@ -156,7 +156,7 @@ test("a log-out throws out the visitor's other browser, and deletes its cookies 
     assert.deepEqual(await names(visitor), [TOKEN, RECORD]);
     await behind.close();
     await show(page);
-    await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+    await sentOut(page);
     assert.equal(await message(page), "logout");
     assert.deepEqual(await names(visitor), []);
   }));

@@ -63,6 +63,15 @@ async function draw(page) {
   await touch.end();
 }
 
+/** Waits until a page does not scroll any more: it follows a wheel with the frames to come. */
+const stoodStill = `(async () => {
+  const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
+  for (let still = 0, at = NaN; still < 3; at = scrollY) {
+    await frame();
+    still = scrollY === at ? still + 1 : 0;
+  }
+})()`;
+
 test("I2: each type of input is a sign of life by itself", async (t) => {
   const { visit, tab } = await minuteLater(t);
   for (const [type, give] of INPUTS) {
@@ -74,6 +83,7 @@ test("I2: each type of input is a sign of life by itself", async (t) => {
       near((await tab.status()).inactiveSeconds, 0, 0);
       // Until the next one nothing counts, such as a scroll that goes on.
       await tab.evaluate("only = 'none'");
+      await tab.evaluate(stoodStill);
       await visit.run(60);
     });
   }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asVisitor, close, hide, launch, quit, show } from "../harness/browser.mjs";
 import { until } from "../harness/process.mjs";
 import { serveOnNocodb, serveOnSqlite } from "../harness/targets.mjs";
-import { leaveEmail, message, pathOf, someone } from "./gate-page.mjs";
+import { leaveEmail, message, pathOf, sentOut, someone } from "./gate-page.mjs";
 
 /** @typedef {import("puppeteer-core").BrowserContext} Context */
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -115,7 +115,7 @@ suite("in a browser, while the owner works in the NocoDB table", () => {
       await target.type((await rowOf(target, email)).id, { endReason: "enough" });
       await front.close();
       await page.bringToFront();
-      await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+      await sentOut(page);
       assert.equal(await message(page), "revoked");
     }));
 });
@@ -225,7 +225,7 @@ for (const [where, start] of /** @type {const} */ ([
         });
         await front.close();
         await page.bringToFront();
-        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+        await sentOut(page);
         const [row] = (await target.rows()).filter((one) => one.emailOfAccessor === email);
         assert.equal(row?.endReason, "logout");
         assert.ok(isIn(hidden, row?.sessionEndTime ?? ""), `${row?.sessionEndTime}`);
@@ -245,7 +245,7 @@ for (const [where, start] of /** @type {const} */ ([
         assert.ok(row.endedAt);
 
         await first.bringToFront();
-        await first.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+        await sentOut(first);
         const response = await first.goto(target.url + REPORT);
         assert.equal(await pathOf(first), "/access/", `shut: ${response?.status()}`);
       }));
@@ -335,7 +335,7 @@ for (const [where, start] of /** @type {const} */ ([
         await until("end", async () => (await rowOf(target, email)).endReason === "idle", 12_000);
         await front.close();
         await page.bringToFront();
-        await page.waitForFunction(() => location.pathname === "/access/", { timeout: 5000 });
+        await sentOut(page);
       }));
   });
 }

@@ -90,8 +90,9 @@ test("a page that comes back to an ended session does not claim the time in betw
   await hideBehindAnotherTab(site);
   await site.until(() => site.farewells.length === 1, "farewell");
   site.answers = [ended("logout", false)];
-  const before = site.heartbeats.length;
   await sleep(1000);
+  // With what had been on its way beside the farewell.
+  const before = site.heartbeats.length;
   await page.bringToFront();
   await site.heartbeat(before + 1);
   await hideBehindAnotherTab(site);
@@ -231,6 +232,8 @@ test("the script costs the page neither its place in the back-forward cache nor 
   });
   await page.goto(`${site.url}/page`);
   await site.heartbeat(1);
+  // A page that has hardly begun need not be kept by a busy browser.
+  await sleep(300);
   await page.evaluate(() => {
     window.addEventListener("pageshow", (event) =>
       Object.assign(window, { back: event.persisted }),
