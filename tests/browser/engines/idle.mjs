@@ -83,6 +83,7 @@ export function idle(engine, name) {
     for (let times = 0; times < 3; times += 1) await page.move(50, 50);
     // What is under the pointer changes; WebKit makes a move of that.
     await page.evaluate(() => scrollTo(0, 300));
+    await site.until(async () => (await seen(page)).scrolls > before.scrolls, "scroll");
     const moves = async () => (await seen(page)).moves - before.moves;
     if (name === "firefox") {
       // It tells a page nothing of a pointer that stays where it is.

@@ -158,6 +158,7 @@ function begin(speed, opened) {
     openedAt: 0,
     closedAt: 0,
     moves: 0,
+    scrolls: 0,
     only: "",
     /** @param {number} ms */
     skip(ms) {
@@ -192,6 +193,7 @@ function begin(speed, opened) {
       kind,
       (event) => {
         if (kind === "pointermove") seen.moves += 1;
+        if (kind === "scroll") seen.scrolls += 1;
         if (seen.only && seen.only !== kind) event.stopImmediatePropagation();
       },
       true,
@@ -229,12 +231,13 @@ export const only = (tab, kind) =>
  *
  * @param {Tab} tab
  * @returns {Promise<{ restored: number, covered: boolean, openedAt: number, closedAt: number,
- *   moves: number }>}
+ *   moves: number, scrolls: number }>}
  */
 export const seen = (tab) =>
   tab.evaluate(() => {
-    const { restored, covered, openedAt, closedAt, moves } = /** @type {any} */ (window).seen;
-    return { restored, covered, openedAt, closedAt, moves };
+    const { restored, covered, openedAt, closedAt, moves, scrolls } = /** @type {any} */ (window)
+      .seen;
+    return { restored, covered, openedAt, closedAt, moves, scrolls };
   });
 
 /**
