@@ -66,7 +66,7 @@
   const LONGEST_RETRY_AFTER_MS = 3_600_000;
   /** Timers that are set for longer fire at once. */
   const LONGEST_TIMER_MS = 2 ** 31 - 1;
-  const FOREVER = Number.POSITIVE_INFINITY;
+  const FOREVER = 1 / 0;
   /** @type {Moment} */
   const NEVER = [-FOREVER, -FOREVER];
 
@@ -1086,6 +1086,8 @@
     }
     if (!presented && !dismissed) dismissed = !emit("warn", { seconds: seconds(left) });
     if (dismissed) return show("");
+    // Closed by Esc, of which Chromium tells only with the next frame.
+    if (dialog?.isConnected && !dialog.open) return answer();
     show("warn");
     /** @param {number} count */
     const inWords = (count) => {

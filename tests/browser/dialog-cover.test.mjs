@@ -1,7 +1,6 @@
 /** The cover: after the deadline nothing of the page is seen or reached, whatever the page does. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { quit } from "../harness/browser.mjs";
 import { DialogPage, DOWN } from "./dialog-page.mjs";
 import { launchBrowser } from "./mock-site.mjs";
@@ -97,7 +96,7 @@ test("Esc does not uncover, however often, not even for one frame", async (t) =>
   });
   for (let presses = 0; presses < 8; presses += 1) {
     await visit.page.keyboard.press("Escape");
-    await sleep(20);
+    await visit.drawn();
   }
   const watched = await visit.page.evaluate(() => /** @type {any} */ (window).watched);
   assert.ok(watched.frames > 3);

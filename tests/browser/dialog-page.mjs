@@ -128,7 +128,14 @@ export class DialogPage {
   /** @param {"Tab" | "Enter" | "Escape" | "Space"} key */
   async press(key) {
     await this.page.keyboard.press(key);
-    // A dialog that closes says so a moment later.
+    await this.drawn();
+  }
+
+  /** Waits for two frames: with the next one Chromium tells a page that a dialog was closed. */
+  async drawn() {
+    await this.page.evaluate(
+      () => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen))),
+    );
     await this.run(0);
   }
 

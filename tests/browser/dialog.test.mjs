@@ -144,9 +144,23 @@ test("Esc stays each time, also twice in a row without anything in between", asy
   await visit.warned();
   await visit.page.keyboard.press("Escape");
   await visit.page.keyboard.press("Escape");
-  await visit.run(0);
+  await visit.drawn();
   assert.equal(await visit.look(), null);
   assert.equal((await visit.status()).idleInSeconds, IDLE_SECONDS);
+});
+
+test("Esc stays, also where the page looks at the clock before it is told", async (t) => {
+  const visit = await open(t);
+  await visit.warned();
+  await visit.page.evaluate(() => {
+    document.querySelector("dialog")?.close();
+    // Looks at the clock at once, as the page does every second.
+    /** @type {any} */ (window).lastseen.start();
+  });
+  assert.equal(await visit.look(), null);
+  assert.equal((await visit.status()).idleInSeconds, IDLE_SECONDS);
+  await visit.drawn();
+  assert.equal(await visit.look(), null);
 });
 
 test("Stay that comes after the deadline is too late: the page is covered and the session ended", async (t) => {
