@@ -33,6 +33,8 @@
 
 /** The server drives its reading for about 5 seconds an answer; twice and a cold start is patience enough. */
 const PATIENCE_MS = 20_000;
+/** For what follows once it has begun to answer: 2 MB of CSV over a line of 20 kB/s. */
+const LONGEST_BODY_MS = 120_000;
 
 /** An answer that is none: what the problem is called, and which parameter it is about. */
 export class ApiError extends Error {
@@ -72,18 +74,20 @@ export function serverNow() {
 }
 
 /**
- * Sends a request to the API of this site.
+ * Sends a request to the API of this site, and reads what it answers.
  *
+ * @template T
  * @param {string} path
- * @param {RequestInit} [options]
- * @returns {Promise<Response>} a good answer
- * @throws {ApiError | Unreachable} or the reason of the signal that ended it
+ * @param {RequestInit} options
+ * @param {(response: Response) => Promise<T>} read takes a good answer to its end
+ * @returns {Promise<T>}
+ * @throws {ApiError | Unreachable} or the reason of the signal that ended it, however far it had come
  */
-export async function send(path, options = {}) {
+export async function send(path, options, read) {
   const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
-  const outer = options.signal;
   const stop = () => patience.abort();
+  let timer = setTimeout(stop, PATIENCE_MS);
+  const outer = options.signal;
   outer?.addEventListener("abort", stop);
   if (outer?.aborted) stop();
   try {
@@ -96,11 +100,16 @@ export async function send(path, options = {}) {
     const told = Date.parse(response.headers.get("Date") ?? "");
     // The header tells whole seconds: half of one is as near as it gets.
     if (told) aheadMs = told + 500 - Date.now();
+    clearTimeout(timer);
+    timer = setTimeout(stop, LONGEST_BODY_MS);
     if (!response.ok) throw new ApiError(response, await response.json().catch(() => ({})));
-    return response;
+    const answer = await read(response);
+    // What is not asked for any more shows nothing.
+    outer?.throwIfAborted();
+    return answer;
   } catch (error) {
-    if (error instanceof ApiError) throw error;
     if (outer?.aborted) throw outer.reason;
+    if (error instanceof ApiError) throw error;
     throw new Unreachable("the server cannot be reached", { cause: error });
   } finally {
     clearTimeout(timer);
@@ -114,14 +123,8 @@ export async function send(path, options = {}) {
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}
  */
-async function get(path, query, signal) {
-  const response = await send(address(path, query), { signal });
-  try {
-    return await response.json();
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason;
-    throw new Unreachable("the answer broke off", { cause: error });
-  }
+function get(path, query, signal) {
+  return send(address(path, query), { signal }, (response) => response.json());
 }
 
 /** @param {string} path @param {Query} query */
@@ -130,13 +133,16 @@ export function address(path, query) {
   return text ? `${path}?${text}` : path;
 }
 
-/** @param {string} path @param {unknown} body @returns {Promise<Response>} */
+/** @param {string} path @param {unknown} body @returns {Promise<any>} */
 function post(path, body) {
-  return send(path, {
+  const options = {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
-  });
+  };
+  return send(path, options, async (response) =>
+    response.status === 204 ? undefined : response.json(),
+  );
 }
 
 /** @param {Query} query @param {AbortSignal} [signal] @returns {Promise<Summary>} */
@@ -154,13 +160,13 @@ export const visitors = (query, signal) => get("/api/visitors", query, signal);
  * @param {string} id
  * @returns {Promise<{ ended: number, endReason?: string }>} 0 where it had ended before
  */
-export async function revokeSession(id) {
-  return (await post(`/api/sessions/${encodeURIComponent(id)}/revoke`, {})).json();
+export function revokeSession(id) {
+  return post(`/api/sessions/${encodeURIComponent(id)}/revoke`, {});
 }
 
 /** Ends all sessions of a visitor. @param {string} email @returns {Promise<{ ended: number }>} */
-export async function revokeVisitor(email) {
-  return (await post("/api/sessions/revoke", { email })).json();
+export function revokeVisitor(email) {
+  return post("/api/sessions/revoke", { email });
 }
 
 /** @param {string} token */

@@ -71,8 +71,10 @@ export class App {
   #isIn = false;
   /** @type {AbortController | undefined} */
   #running;
-  /** Whatever else is under way: more of a list, an export. @type {Set<AbortController>} */
+  /** What else is under way for what is shown: more of a list. @type {Set<AbortController>} */
   #errands = new Set();
+  /** What only a sign-out ends: a revoking, an export. @type {Set<AbortController>} */
+  #lasting = new Set();
   /** @type {number | undefined} */
   #saying;
 
@@ -113,7 +115,7 @@ export class App {
   #leave(why) {
     this.#isIn = false;
     this.#running?.abort();
-    for (const errand of this.#errands) errand.abort();
+    for (const errand of [...this.#errands, ...this.#lasting]) errand.abort();
     this.#poll.stop();
     this.#frame.hidden = true;
     byId("confirm", HTMLDialogElement).close();
@@ -220,7 +222,7 @@ export class App {
     const view = this.#view;
     if (!view || !this.#isIn) return;
     this.#running?.abort();
-    for (const errand of this.#errands) if (errand.signal !== this.#exporting) errand.abort();
+    for (const errand of this.#errands) errand.abort();
     this.#poll.stop();
     const running = new AbortController();
     this.#running = running;
@@ -348,10 +350,11 @@ export class App {
    * Does something that a refresh or a sign-out ends, and says where it fails.
    *
    * @param {(signal: AbortSignal) => Promise<void>} errand
+   * @param {Set<AbortController>} [among] `#lasting` for what a refresh does not end
    */
-  async attempt(errand) {
+  async attempt(errand, among = this.#errands) {
     const control = new AbortController();
-    this.#errands.add(control);
+    among.add(control);
     try {
       await errand(control.signal);
     } catch (error) {
@@ -359,7 +362,7 @@ export class App {
       if (error instanceof ApiError && error.needsSignIn) this.#failed(error);
       else this.say(wordsOf(error));
     } finally {
-      this.#errands.delete(control);
+      among.delete(control);
     }
   }
 
@@ -395,7 +398,7 @@ export class App {
             ? `The visit of ${email} is revoked.`
             : `The visit of ${email} had ended before${before}.`,
         );
-      });
+      }, this.#lasting);
       await this.refresh();
       this.#keepFocus();
     };
@@ -425,7 +428,7 @@ export class App {
       await this.attempt(async () => {
         const { ended } = await revokeVisitor(email);
         this.say(`${count(ended, "visit")} of ${email} revoked.`);
-      });
+      }, this.#lasting);
       await this.refresh();
       this.#keepFocus();
     };
@@ -435,9 +438,6 @@ export class App {
       "Revoke visitor",
     );
   }
-
-  /** @type {AbortSignal | undefined} */
-  #exporting;
 
   /**
    * The way to a CSV file of everything that the filters let through.
@@ -457,7 +457,6 @@ export class App {
       this.attempt(async (outer) => {
         const stop = new AbortController();
         control = stop;
-        this.#exporting = outer;
         outer.addEventListener("abort", () => stop.abort());
         button.disabled = true;
         cancel.hidden = false;
@@ -478,12 +477,11 @@ export class App {
           else if (error instanceof ApiError && error.needsSignIn) throw error;
           else this.say(`The export failed, and nothing was saved: ${wordsOf(error)}`);
         } finally {
-          this.#exporting = undefined;
           button.disabled = false;
           cancel.hidden = true;
           progress.textContent = "";
         }
-      }),
+      }, this.#lasting),
     );
     return [progress, cancel, button];
   }

@@ -11,7 +11,8 @@ let answered = () => {};
  */
 export function confirmed({ title, text, yes }) {
   const dialog = byId("confirm", HTMLDialogElement);
-  // That the question before was closed may not have been told yet, and must not close this one.
+  // That the question before was closed may not have been told yet (Chromium waits for the next frame),
+  // and must not answer this one.
   answered();
   byId("confirm-title", HTMLElement).textContent = title;
   byId("confirm-text", HTMLElement).textContent = printable(text);

@@ -2,7 +2,7 @@
  * CSV as one file. A function answers in parts of about 2 MB; they are followed to the end and joined,
  * and nothing is handed out unless all of them came.
  */
-import { address, send, Unreachable } from "./api.js";
+import { address, send } from "./api.js";
 
 /** How long to wait where the server has nothing more yet, but will have. */
 const PAUSE_MS = 1000;
@@ -23,16 +23,16 @@ export async function exported(path, query, { signal, progress }) {
   do {
     /** @type {import("./api.js").Query} */
     const more = cursor === null ? { part: "first" } : { cursor };
-    const response = await send(address(path, { ...query, ...more }), { signal });
-    const part = await response.blob().catch((error) => {
-      if (signal.aborted) throw signal.reason;
-      throw new Unreachable("the answer broke off", { cause: error });
-    });
-    name ||= fileName(response.headers.get("Content-Disposition")) ?? "lastseen.csv";
+    const { headers, part } = await send(
+      address(path, { ...query, ...more }),
+      { signal },
+      async (response) => ({ headers: response.headers, part: await response.blob() }),
+    );
+    name ||= fileName(headers.get("Content-Disposition")) ?? "lastseen.csv";
     parts.push(part);
     bytes += part.size;
     progress(bytes);
-    const next = response.headers.get("Lastseen-Next");
+    const next = headers.get("Lastseen-Next");
     if (next !== null && next === cursor && part.size > 0) {
       throw new Error("the server sent the same part again");
     }

@@ -39,6 +39,8 @@ export class SignIn {
   #form = byId("sign-in-form", HTMLFormElement);
   #field = byId("token", HTMLInputElement);
   #message = byId("sign-in-message", HTMLElement);
+  /** How often it was tried. */
+  #tries = 0;
   #done;
 
   /** @param {() => void} done once the owner is known */
@@ -67,12 +69,16 @@ export class SignIn {
 
   /** @param {string} token */
   async try(token) {
+    this.#tries += 1;
+    const mine = this.#tries;
     this.#form.setAttribute("aria-busy", "true");
     try {
       await signIn(token);
       this.hide();
       this.#done();
     } catch (error) {
+      // What was tried since says how it stands.
+      if (mine !== this.#tries) return;
       this.#element.hidden = false;
       this.#tell(wordsOf(error), false);
       this.#field.setAttribute(
@@ -81,7 +87,7 @@ export class SignIn {
       );
       this.#message.focus();
     } finally {
-      this.#form.removeAttribute("aria-busy");
+      if (mine === this.#tries) this.#form.removeAttribute("aria-busy");
     }
   }
 

@@ -12,7 +12,7 @@ import { environment, root, until } from "../harness/process.mjs";
 import { command } from "../harness/serve.mjs";
 import { serveOnNocodb, serveOnSqlite } from "../harness/targets.mjs";
 import { parse, picture, sees, violations, words } from "./dashboard-mock.mjs";
-import { leaveEmail, message, pathOf, someone } from "./gate-page.mjs";
+import { leaveEmail, message, pathOf, sentOut, someone } from "./gate-page.mjs";
 
 /** @typedef {import("puppeteer-core").BrowserContext} Context */
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -178,9 +178,7 @@ for (const [where, start] of /** @type {const} */ ([
 
           await front.close();
           await reading.bringToFront();
-          await reading.waitForFunction(() => location.pathname === "/access/", {
-            timeout: 10_000,
-          });
+          await sentOut(reading);
           assert.equal(await message(reading), "revoked");
           await reading.goto(target.url + REPORT);
           assert.equal(await pathOf(reading), "/access/", "and stays out");

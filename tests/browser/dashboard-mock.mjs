@@ -21,7 +21,7 @@ import { POLICY } from "./mock-server.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
 /** @typedef {import("../../static/admin/api.js").Session} Session */
-/** @typedef {{ status?: number, headers?: Record<string, string>, json?: unknown, text?: string, delayMs?: number, drop?: boolean, cut?: boolean }} Answer */
+/** @typedef {{ status?: number, headers?: Record<string, string>, json?: unknown, text?: string, delayMs?: number, bodyDelayMs?: number, drop?: boolean, cut?: boolean }} Answer */
 /** @typedef {{ method: string, path: string, query: URLSearchParams, body: string }} Call */
 
 const root = new URL("../../static/", import.meta.url);
@@ -139,6 +139,10 @@ export class DashboardMock {
         ? {}
         : { "Content-Type": status < 400 ? "application/json" : "application/problem+json" };
     response.writeHead(status, { "Cache-Control": "no-store", ...type, ...answer.headers });
+    if (answer.bodyDelayMs) {
+      response.flushHeaders();
+      await sleep(answer.bodyDelayMs);
+    }
     response.end(answer.json === undefined ? answer.text : JSON.stringify(answer.json));
   }
 
