@@ -314,6 +314,14 @@ suite("looking now", () => {
     }
   });
 
+  test("an answer that begins and never ends is given up", async (t) => {
+    const { mock, page } = await DashboardMock.open(browser, t);
+    await speedUp(page, 40);
+    mock.respond = (call) => ({ ...mock.answer(call), bodyDelayMs: 20_000 });
+    await page.goto(`${mock.url}/admin/`);
+    await sees(page, "The server cannot be reached.");
+  });
+
   test("while older visits are still being read it says how far, and soon asks again", async (t) => {
     const { mock, page } = await DashboardMock.open(browser, t);
     mock.data = { leftOut: true, complete: false, rows: 12_000, stored: 100_000 };
