@@ -9,6 +9,7 @@ import { HttpsFront } from "../harness/https.mjs";
 import { until } from "../harness/process.mjs";
 import { Serve } from "../harness/serve.mjs";
 import { leaveEmail, message, pathOf, sentOut, someone } from "./gate-page.mjs";
+import { everythingStored } from "./stored.mjs";
 
 /** @typedef {import("puppeteer-core").BrowserContext} Context @typedef {import("puppeteer-core").Page} Page */
 
@@ -52,43 +53,6 @@ const logOut = (page) => Promise.all([page.waitForNavigation(), page.click("head
 
 /** @param {Context} visitor */
 const names = async (visitor) => (await visitor.cookies()).map(({ name }) => name).sort();
-
-/** Everything that a script, or whoever opens this browser later, finds of a site. @param {Page} page */
-const everythingStored = (page) =>
-  page.evaluate(async () => {
-    /** @param {IDBRequest} request @returns {Promise<any>} */
-    const done = (request) =>
-      new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-    /** @type {Record<string, unknown>} */
-    const databases = {};
-    for (const { name = "" } of await indexedDB.databases()) {
-      /** @type {IDBDatabase} */
-      const database = await done(indexedDB.open(name));
-      for (const store of database.objectStoreNames) {
-        const all = database.transaction(store).objectStore(store);
-        databases[`${name} ${store}`] = [await done(all.getAllKeys()), await done(all.getAll())];
-      }
-      database.close();
-    }
-    const cached = [];
-    for (const name of await caches.keys()) {
-      const cache = await caches.open(name);
-      cached.push(name, ...(await cache.keys()).map(({ url }) => url));
-    }
-    return JSON.stringify({
-      local: { ...localStorage },
-      session: { ...sessionStorage },
-      databases,
-      cached,
-      cookies: document.cookie,
-      name: window.name,
-      state: history.state,
-      address: location.href,
-    });
-  });
 
 /** Nobody's email, in whatever spelling, and no token. @param {string} text @param {string} email */
 function assertTellsNothing(text, email) {

@@ -57,11 +57,17 @@ async function reads(page, seconds) {
  * @typedef {{ from: number, to: number }} Moment
  */
 
-/** @param {() => Promise<unknown>} deed @returns {Promise<Moment>} */
+/**
+ * Does something, and says when.
+ *
+ * @template T
+ * @param {() => Promise<T>} deed
+ * @returns {Promise<Moment & { done: T }>}
+ */
 async function during(deed) {
   const from = Date.now();
-  await deed();
-  return { from, to: Date.now() };
+  const done = await deed();
+  return { from, to: Date.now(), done };
 }
 
 /**
@@ -213,9 +219,7 @@ for (const [where, start] of /** @type {const} */ ([
       asVisitor(browser, t, async (visitor) => {
         const email = someone();
         const page = await enter(target, visitor, email);
-        const before = Date.now();
-        const front = await hide(page);
-        const hidden = { from: before, to: Date.now() };
+        const hidden = await during(() => hide(page));
         await sleep(6000);
         await asVisitor(browser, t, async (other) => {
           const elsewhere = await other.newPage();
@@ -223,7 +227,7 @@ for (const [where, start] of /** @type {const} */ ([
           await leaveEmail(elsewhere, email);
           await Promise.all([elsewhere.waitForNavigation(), elsewhere.click("header form button")]);
         });
-        await front.close();
+        await hidden.done.close();
         await page.bringToFront();
         await sentOut(page);
         const [row] = (await target.rows()).filter((one) => one.emailOfAccessor === email);
@@ -253,20 +257,15 @@ for (const [where, start] of /** @type {const} */ ([
     test("the row says how long each page was looked at, and not how long it was open", (t) =>
       asVisitor(browser, t, async (visitor) => {
         const email = someone();
-        let page = /** @type {Page} */ (/** @type {unknown} */ (undefined));
-        let front = page;
-        const entering = await during(async () => {
-          page = await enter(target, visitor, email);
-        });
+        const entering = await during(() => enter(target, visitor, email));
+        const page = entering.done;
         await reads(page, 4);
         const turning = await during(() => page.goto(`${target.url}${REPORT}figures/`));
         await reads(page, 3);
-        const hiding = await during(async () => {
-          front = await hide(page);
-        });
+        const hiding = await during(() => hide(page));
         await sleep(4000);
         const showing = await during(async () => {
-          await front.close();
+          await hiding.done.close();
           await page.bringToFront();
         });
         await reads(page, 2);

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hide, launch, quit, show } from "../harness/browser.mjs";
 import { PageClock } from "../harness/page-clock.mjs";
 import { ended, launchBrowser, MockSite } from "./mock-site.mjs";
+import { everythingStored } from "./stored.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
@@ -71,27 +72,6 @@ test("what was stored goes when the session has ended and its last snapshot was 
   assert.deepEqual(left, []);
 });
 
-/**
- * Waits until all that the script has stored is on the disk: reading begins when every writing before
- * it is done.
- *
- * @param {import("puppeteer-core").Page} page
- */
-const onTheDisk = (page) =>
-  page.evaluate(async () => {
-    /** @param {IDBRequest} request @returns {Promise<any>} */
-    const done = (request) =>
-      new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-    for (const { name = "" } of await indexedDB.databases()) {
-      const database = await done(indexedDB.open(name));
-      await done(database.transaction("tabs").objectStore("tabs").getAll());
-      database.close();
-    }
-  });
-
 test("V13, D5: what a crash of the whole browser cut off is told by its next visit", async (t) => {
   const profile = await mkdtemp(join(tmpdir(), "lastseen-profile-"));
   const start = () => launch({ userDataDir: profile });
@@ -117,7 +97,8 @@ test("V13, D5: what a crash of the whole browser cut off is told by its next vis
   await clock.reads(170);
   const told = site.heartbeats.at(-1)?.body.activeSeconds;
   assert.ok(told >= 110 && told < 165, `${told} s had reached the server by itself`);
-  await onTheDisk(page);
+  // Reading begins when every writing before it is on the disk.
+  await everythingStored(page);
   first.process()?.kill("SIGKILL");
   await new Promise((gone) => first.process()?.once("exit", gone));
   for (const name of readdirSync(profile)) {
