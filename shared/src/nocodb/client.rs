@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use secrecy::ExposeSecret;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
@@ -199,6 +199,15 @@ impl Client {
         body: Option<Vec<u8>>,
         timeout: Duration,
     ) -> Result<Vec<u8>, Error> {
+        if let Some(wire) = self.inner.connections.wire() {
+            let carried = wire.carry(method.clone(), url.clone(), body).await;
+            let (status, headers, bytes) =
+                carried.map_err(|how| Error::Unreachable { how, source: None })?;
+            if bytes.len() > self.inner.config.max_body_bytes {
+                return Err(Error::Unreadable(Unreadable::TooLarge));
+            }
+            return judged(status, &headers, bytes);
+        }
         let mut request = self
             .inner
             .connections
@@ -218,11 +227,15 @@ impl Client {
             }
             bytes.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            Ok(bytes)
-        } else {
-            Err(Error::from_answer(status, &headers, &bytes))
-        }
+        judged(status, &headers, bytes)
+    }
+}
+
+fn judged(status: StatusCode, headers: &HeaderMap, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if status.is_success() {
+        Ok(bytes)
+    } else {
+        Err(Error::from_answer(status, headers, &bytes))
     }
 }
 

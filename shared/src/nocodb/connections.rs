@@ -1,16 +1,18 @@
 //! The connections to servers, apart from what is said on them: they can be opened before the token
 //! is known.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use async_trait::async_trait;
+use http::{HeaderMap, Method, StatusCode};
 use reqwest::RequestBuilder;
 use tokio::sync::{Notify, RwLock};
 use tower::util::MapResponseLayer;
 use url::Url;
 
-use super::Error;
+use super::{Error, Unreachable};
 use crate::https;
 
 /// How long connecting may take, TLS included.
@@ -21,10 +23,28 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// it.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What carries requests instead of the network: for tests that decide when each one arrives, and
+/// whether its answer does.
+#[async_trait]
+pub trait Wire: fmt::Debug + Send + Sync {
+    /// Carries one request, and brings the answer back whole.
+    ///
+    /// # Errors
+    /// [`Unreachable`]: how it went unanswered.
+    async fn carry(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Unreachable>;
+}
+
 /// Connections that several clients can share, one after the other or at once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Connections {
     client: reqwest::Client,
+    /// Instead of it.
+    wire: Option<Arc<dyn Wire>>,
     /// Told of each connection that is made.
     made: Arc<Notify>,
     /// Locked for writing while one is opened ahead.
@@ -55,9 +75,19 @@ impl Connections {
             .map_err(|_| Error::invalid("the HTTP client", "could not be set up"))?;
         Ok(Self {
             client,
+            wire: None,
             made,
             opening: Arc::default(),
         })
+    }
+
+    /// The same connections, with nothing sent on them: `wire` carries it all.
+    #[must_use]
+    pub fn over(self, wire: Arc<dyn Wire>) -> Self {
+        Self {
+            wire: Some(wire),
+            ..self
+        }
     }
 
     /// Opens one ahead of the first call, within 2 seconds, TLS included. Needs no token and sends
@@ -87,6 +117,11 @@ impl Connections {
     /// would open another beside it.
     pub(super) async fn ready(&self) {
         drop(self.opening.read().await);
+    }
+
+    /// See [`over`](Self::over).
+    pub(super) fn wire(&self) -> Option<&dyn Wire> {
+        self.wire.as_deref()
     }
 
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {

@@ -39,7 +39,7 @@ mod table;
 
 pub use client::Client;
 pub use config::Config;
-pub use connections::Connections;
+pub use connections::{Connections, Wire};
 pub use error::{Error, ServerMessage, Unreachable, Unreadable};
 pub use filter::Filter;
 pub use meta::{Base, DEFAULT_WORKSPACE, Field, FieldSpec, TableInfo, TableSchema};
