@@ -1,6 +1,6 @@
 # Every verb is what it says. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run watch test bench rivals fuzz build deploy destroy fmt lint clean
+.PHONY: help run watch check test bench rivals fuzz build deploy destroy fmt lint clean
 MAKEFLAGS += --no-print-directory
 export STARTED := $(shell date +%s)
 export MAKE_PID := $(shell echo $$PPID)
@@ -102,6 +102,9 @@ fmt: ## formats Rust, JavaScript and CSS
 	$(step) "format: JavaScript, CSS" $(BIOME) check --write .
 	$(step) "template: the edge's functions" tools/edge-functions
 	$(step) "the API's description" tools/openapi
+
+check: lint ## format, types, clippy and all tests that need no server: before each commit
+	$(step) "tests: Rust, all but those that need a real NocoDB" cargo test --workspace --all-features --quiet
 
 lint: ## what the tests check before they run anything
 	$(step) "tools: npm packages" tools/node-modules

@@ -428,6 +428,7 @@ async fn a_row_that_cannot_be_deleted_is_named() {
 }
 
 #[tokio::test]
+#[ignore = "needs a real NocoDB"]
 async fn a_visit_in_nocodb_leaves_no_row() {
     let base = Base::new("doctor live").await;
     for (title, columns, minds) in [("all", all(), 0), ("required", REQUIRED.to_vec(), 1)] {

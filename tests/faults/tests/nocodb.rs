@@ -26,6 +26,7 @@ async fn told(seed: u64, every: Option<u64>, kills: &[u64]) -> fault_tests::stor
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real NocoDB"]
 async fn whatever_nocodb_does_the_table_says_the_same_in_the_end() {
     let first = fault_tests::seed();
     for seed in first..first + stories() {
@@ -39,6 +40,7 @@ async fn whatever_nocodb_does_the_table_says_the_same_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real NocoDB"]
 async fn in_batched_mode_it_does_too() {
     let first = fault_tests::seed();
     for seed in first..first + stories() {
@@ -52,6 +54,7 @@ async fn in_batched_mode_it_does_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real NocoDB"]
 async fn each_fault_alone_for_an_hour_costs_nothing() {
     let seed = fault_tests::seed();
     let truth = truth(seed).await;
@@ -70,6 +73,7 @@ async fn each_fault_alone_for_an_hour_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real NocoDB"]
 async fn a_process_that_is_killed_again_and_again_loses_nothing() {
     let seed = fault_tests::seed();
     let kills: Vec<u64> = (EVERYBODY_IS_IN..END).step_by(611).collect();
