@@ -99,6 +99,10 @@ pub trait Store: Send + Sync {
     /// must answer while a store is down.
     async fn not_before(&self) -> Option<Timestamp>;
 
+    /// The process is about to end: nothing waits long for the store from now on, and what cannot be
+    /// written fails soon enough to be kept elsewhere.
+    fn hurry(&self) {}
+
     /// Rows whose visitor was last seen before this moment, open or not: at most [`PAGE_SIZE`].
     ///
     /// # Errors

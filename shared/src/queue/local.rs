@@ -1,12 +1,14 @@
 //! A queue in a SQLite file, for one process: what came in survives its end, however it ends.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::{Entry, Queue, QueueError, Taken, Waiting};
+use crate::store::sqlite::database::{Database, DatabaseError};
+use crate::store::sqlite::writer::Durability;
 use crate::timestamp::Timestamp;
 
 /// How often the store may refuse an entry that it could take.
@@ -33,7 +35,7 @@ const SCHEMA: &str = "
 /// See the module.
 #[derive(Clone)]
 pub struct LocalQueue {
-    connection: Arc<Mutex<Connection>>,
+    database: Arc<Database>,
 }
 
 /// How much there is in it.
@@ -51,11 +53,15 @@ impl LocalQueue {
     /// # Errors
     /// Where the folder cannot be made or the file is no database.
     pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
-        let connection = crate::store::sqlite::open_file(path)?;
-        connection.execute_batch(SCHEMA)?;
+        let database = Database::open(path, |connection| connection.execute_batch(SCHEMA))?;
         Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
+            database: Arc::new(database),
         })
+    }
+
+    /// The process is about to end: nothing waits long for the file from now on.
+    pub fn hurry(&self) {
+        self.database.hurry();
     }
 
     /// How much there is in it.
@@ -63,7 +69,7 @@ impl LocalQueue {
     /// # Errors
     /// [`QueueError`] where the file cannot be read.
     pub async fn depth(&self) -> Result<Depth, QueueError> {
-        self.run(|db| {
+        self.read(|db| {
             let count = |table: &str| {
                 let select = format!("SELECT count(*) FROM {table}");
                 db.query_row(&select, [], |row| row.get::<_, i64>(0))
@@ -76,25 +82,36 @@ impl LocalQueue {
         .await
     }
 
-    async fn run<T: Send + 'static>(
+    /// See [`Database::read`].
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, QueueError> + Send + 'static,
     ) -> Result<T, QueueError> {
-        let connection = Arc::clone(&self.connection);
-        let run = move || {
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let behavior = rusqlite::TransactionBehavior::Immediate;
-            let transaction = connection.transaction_with_behavior(behavior)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        match tokio::task::spawn_blocking(run).await {
-            Ok(result) => {
-                result.map_err(|error: rusqlite::Error| QueueError(format!("SQLite: {error}")))
-            }
-            Err(_) => Err(QueueError("its thread stopped".to_owned())),
+        self.database.read(work).await
+    }
+
+    /// See [`Database::write`]. What is lost of these comes again, and changes nothing then.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        self.database.write(Durability::Process, work).await
+    }
+}
+
+impl From<DatabaseError> for QueueError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Sqlite(error) => error.into(),
+            DatabaseError::Full => Self("too many wait for it".to_owned()),
+            DatabaseError::Stopped => Self("its thread stopped".to_owned()),
         }
+    }
+}
+
+impl From<rusqlite::Error> for QueueError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(format!("SQLite: {error}"))
     }
 }
 
@@ -102,12 +119,18 @@ impl LocalQueue {
 impl Queue for LocalQueue {
     async fn push(&self, entry: &Entry, due: Timestamp, _: Timestamp) -> Result<(), QueueError> {
         let entry = entry.clone();
-        self.run(move |db| fold_in(db, entry, due)).await
+        // Nobody repeats an ending.
+        let durability = match entry.ending {
+            Some(_) => Durability::Power,
+            None => Durability::Process,
+        };
+        let work = move |db: &Connection| Ok(fold_in(db, &entry, due)?);
+        self.database.write(durability, work).await
     }
 
     /// There is one process, which takes nothing twice at once.
     async fn take(&self, most: usize, now: Timestamp) -> Result<Vec<Taken>, QueueError> {
-        self.run(move |db| {
+        let select = move |db: &Connection| {
             let mut select = db.prepare_cached(
                 "SELECT session, version, entry FROM queue WHERE due <= :now ORDER BY due LIMIT :most",
             )?;
@@ -117,23 +140,29 @@ impl Queue for LocalQueue {
                 let (session, version): (String, i64) = (row.get(0)?, row.get(1)?);
                 Ok((format!("{version} {session}"), row.get::<_, String>(2)?))
             })?;
-            let mut taken = Vec::new();
-            for row in rows {
-                let (receipt, text) = row?;
-                match Entry::parse(&text) {
-                    Ok(entry) => taken.push(Taken { entry, receipt }),
-                    // By another version; kept for whoever can read it.
-                    Err(_) => put_aside(db, &receipt, now)?,
-                }
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        };
+        let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
+        for (receipt, text) in self.read(select).await? {
+            match Entry::parse(&text) {
+                Ok(entry) => taken.push(Taken { entry, receipt }),
+                Err(_) => unreadable.push(receipt),
             }
-            Ok(taken)
-        })
-        .await
+        }
+        if !unreadable.is_empty() {
+            // By another version; kept for whoever can read it.
+            let put_aside = move |db: &Connection| {
+                let mut each = unreadable.iter();
+                Ok(each.try_for_each(|receipt| put_aside(db, receipt, now))?)
+            };
+            self.write(put_aside).await?;
+        }
+        Ok(taken)
     }
 
     async fn done(&self, receipts: &[String]) -> Result<(), QueueError> {
         let receipts = receipts.to_vec();
-        self.run(move |db| {
+        self.write(move |db| {
             for receipt in &receipts {
                 delete(db, receipt)?;
             }
@@ -152,7 +181,7 @@ impl Queue for LocalQueue {
             .iter()
             .flat_map(|one| one.receipts.clone())
             .collect();
-        self.run(move |db| {
+        self.write(move |db| {
             for receipt in &receipts {
                 wait(db, receipt, due)?;
             }
@@ -163,7 +192,7 @@ impl Queue for LocalQueue {
 
     async fn refuse(&self, receipts: &[String], now: Timestamp) -> Result<(), QueueError> {
         let receipts = receipts.to_vec();
-        self.run(move |db| {
+        self.write(move |db| {
             for receipt in &receipts {
                 let (version, session) = parts(receipt);
                 let mut count = db.prepare_cached(
@@ -185,7 +214,7 @@ impl Queue for LocalQueue {
     }
 }
 
-fn fold_in(db: &Transaction<'_>, entry: Entry, due: Timestamp) -> Result<(), rusqlite::Error> {
+fn fold_in(db: &Connection, entry: &Entry, due: Timestamp) -> Result<(), rusqlite::Error> {
     let session = format!("{} {}", entry.key.end.as_unix(), entry.key.record);
     let mut select = db.prepare_cached("SELECT entry, due FROM queue WHERE session = :session")?;
     let known: Option<(String, i64)> = select
@@ -197,7 +226,7 @@ fn fold_in(db: &Transaction<'_>, entry: Entry, due: Timestamp) -> Result<(), rus
     // What was written by another version and cannot be read is written over: its figures are in
     // what comes now.
     let entry = match known.and_then(|(text, _)| Entry::parse(&text).ok()) {
-        Some(known) => known.fold(entry),
+        Some(known) => &known.fold(entry.clone()),
         None => entry,
     };
     let mut upsert = db.prepare_cached(
@@ -218,7 +247,7 @@ fn parts(receipt: &str) -> (i64, &str) {
     (version.parse().unwrap_or_default(), session)
 }
 
-fn delete(db: &Transaction<'_>, receipt: &str) -> Result<(), rusqlite::Error> {
+fn delete(db: &Connection, receipt: &str) -> Result<(), rusqlite::Error> {
     let (version, session) = parts(receipt);
     let mut delete =
         db.prepare_cached("DELETE FROM queue WHERE session = :session AND version = :version")?;
@@ -226,14 +255,14 @@ fn delete(db: &Transaction<'_>, receipt: &str) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-fn wait(db: &Transaction<'_>, receipt: &str, due: Timestamp) -> Result<(), rusqlite::Error> {
+fn wait(db: &Connection, receipt: &str, due: Timestamp) -> Result<(), rusqlite::Error> {
     let (_, session) = parts(receipt);
     let mut update = db.prepare_cached("UPDATE queue SET due = :due WHERE session = :session")?;
     update.execute(named_params! { ":due": due.as_unix(), ":session": session })?;
     Ok(())
 }
 
-fn put_aside(db: &Transaction<'_>, receipt: &str, now: Timestamp) -> Result<(), rusqlite::Error> {
+fn put_aside(db: &Connection, receipt: &str, now: Timestamp) -> Result<(), rusqlite::Error> {
     let (version, session) = parts(receipt);
     let values = named_params! { ":session": session, ":version": version, ":now": now.as_unix() };
     let mut insert = db.prepare_cached(
