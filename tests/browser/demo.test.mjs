@@ -6,9 +6,9 @@ import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { quit } from "../harness/browser.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { until } from "../harness/process.mjs";
-import { launchBrowser, POLICY } from "./mock-site.mjs";
+import { POLICY } from "./mock-site.mjs";
 
 const root = new URL("../../static/", import.meta.url);
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -77,7 +77,7 @@ const server = createServer(async (request, response) => {
 before(async () => {
   await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(null)));
   url = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
-  browser = await launchBrowser();
+  browser = await launch();
 });
 
 after(async () => {

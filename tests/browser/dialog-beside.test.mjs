@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { hide, quit, show } from "../harness/browser.mjs";
+import { hide, launch, quit, show } from "../harness/browser.mjs";
 import { PageClock } from "../harness/page-clock.mjs";
 import { DialogPage, IDLE_SECONDS, WARN_SECONDS } from "./dialog-page.mjs";
-import { ended, launchBrowser } from "./mock-site.mjs";
+import { ended } from "./mock-site.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 

@@ -1,15 +1,14 @@
 /** The cover: after the deadline nothing of the page is seen or reached, whatever the page does. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { quit } from "../harness/browser.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { DialogPage, DOWN } from "./dialog-page.mjs";
-import { launchBrowser } from "./mock-site.mjs";
 import { pixels } from "./pixels.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 

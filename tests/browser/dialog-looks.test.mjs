@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { quit } from "../harness/browser.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { DialogPage, IDLE_SECONDS } from "./dialog-page.mjs";
-import { launchBrowser } from "./mock-site.mjs";
 import { colour, contrast, pixels } from "./pixels.mjs";
 
 // The checker that accessibility audits use; it finds what a list of our own would forget.
@@ -14,7 +13,7 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 

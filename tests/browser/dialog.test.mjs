@@ -1,14 +1,13 @@
 /** The warning: when it comes, what it says, and what a visitor can do about it. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { quit } from "../harness/browser.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { DialogPage, DOWN, IDLE_SECONDS, WARN_SECONDS } from "./dialog-page.mjs";
-import { launchBrowser } from "./mock-site.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 

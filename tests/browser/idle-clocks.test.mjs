@@ -1,14 +1,13 @@
 /** Sleep, hidden pages and clocks that are set: when timers do not come, or come to a changed time. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { hide, quit } from "../harness/browser.mjs";
-import { launchBrowser } from "./mock-site.mjs";
+import { hide, launch, quit } from "../harness/browser.mjs";
 import { near, Visit } from "./visit.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -22,12 +21,12 @@ async function visitor(t, options) {
   return { visit, tab: await visit.tab() };
 }
 
-// --- I4: a laptop that slept -----------------------------------------------------------------
+// --- A laptop that slept --------------------------------------------------------------------
 
 for (const ticking of [false, true]) {
   const clocks = ticking ? "both clocks went on" : "the monotonic clock stood still";
 
-  test(`I4: a laptop that slept past the deadline is logged out before the first event counts; ${clocks}`, async (t) => {
+  test(`a laptop that slept past the deadline is logged out before the first event counts; ${clocks}`, async (t) => {
     const { visit, tab } = await visitor(t, { idleTimeout: 900 });
     await tab.reads(10);
     await tab.evaluate("addEventListener('lastseen:active', () => document.title = 'revived')");
@@ -45,7 +44,7 @@ for (const ticking of [false, true]) {
     near(first?.body.inactiveSeconds, 8 * HOUR);
   });
 
-  test(`I4: a laptop that slept past the deadline locks by itself within 2 s of waking; ${clocks}`, async (t) => {
+  test(`a laptop that slept past the deadline locks by itself within 2 s of waking; ${clocks}`, async (t) => {
     const { visit, tab } = await visitor(t, { idleTimeout: 900 });
     await tab.reads(10);
     await visit.sleep(8 * HOUR, { ticking });
@@ -60,7 +59,7 @@ for (const ticking of [false, true]) {
     assert.equal(await tab.gate(), "idle");
   });
 
-  test(`I4: nor is it let in by a server that would wait longer; ${clocks}`, async (t) => {
+  test(`nor is it let in by a server that would wait longer; ${clocks}`, async (t) => {
     const options = { idleTimeout: 12 * HOUR, attributes: A_QUARTER };
     const { visit, tab } = await visitor(t, options);
     await tab.reads(10);
@@ -74,7 +73,7 @@ for (const ticking of [false, true]) {
     assert.equal(visit.logouts[0]?.body.reason, "idle");
   });
 
-  test(`I5: sleep that ends inside the warning shows the time that really remains; ${clocks}`, async (t) => {
+  test(`sleep that ends inside the warning shows the time that really remains; ${clocks}`, async (t) => {
     const { visit, tab } = await visitor(t, { idleTimeout: 900 });
     await visit.run(100);
     await visit.sleep(770, { ticking });
@@ -89,7 +88,7 @@ for (const ticking of [false, true]) {
   });
 }
 
-test("I4: the cover hides every pixel of the page", async (t) => {
+test("the cover hides every pixel of the page", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   visit.instead = { status: 503 };
   await visit.sleep(HOUR);
@@ -108,9 +107,9 @@ test("I4: the cover hides every pixel of the page", async (t) => {
   assert.deepEqual(await tab.page.screenshot(), hidden);
 });
 
-// --- I12: hidden -----------------------------------------------------------------------------
+// --- Hidden ---------------------------------------------------------------------------------
 
-test("I12: a page behind another tab is logged out on time, and hiding it was no activity", async (t) => {
+test("a page behind another tab is logged out on time, and hiding it was no activity", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(300);
   await hide(tab.page);
@@ -123,7 +122,7 @@ test("I12: a page behind another tab is logged out on time, and hiding it was no
   near(visit.locked, 900);
 });
 
-test("I12: a page whose timers stood still behind another tab is covered before it is painted again", async (t) => {
+test("a page whose timers stood still behind another tab is covered before it is painted again", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(300);
   const front = await hide(tab.page);
@@ -139,7 +138,7 @@ test("I12: a page whose timers stood still behind another tab is covered before 
   assert.equal(await tab.covered(), true);
 });
 
-test("I12: coming back to the tab is not activity", async (t) => {
+test("coming back to the tab is not activity", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   for (let times = 1; times <= 4; times += 1) {
     await visit.run(100);
@@ -154,9 +153,9 @@ test("I12: coming back to the tab is not activity", async (t) => {
   near(visit.locked, 900);
 });
 
-// --- I13: somebody sets the clock ------------------------------------------------------------
+// --- Somebody sets the clock ----------------------------------------------------------------
 
-test("I13: a clock set back an hour does not keep the page open", async (t) => {
+test("a clock set back an hour does not keep the page open", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(300);
   await visit.setClock(-HOUR);
@@ -171,7 +170,7 @@ for (const [whose, options] of /** @type {const} */ ([
   ["server's", { idleTimeout: 900 }],
   ["page's own", { idleTimeout: HALF_AN_HOUR, attributes: A_QUARTER }],
 ])) {
-  test(`I13: a clock set forward an hour covers the page until the server was asked, who knows better than the ${whose} deadline`, async (t) => {
+  test(`a clock set forward an hour covers the page until the server was asked, who knows better than the ${whose} deadline`, async (t) => {
     const { visit, tab } = await visitor(t, options);
     await tab.reads(20);
     await visit.setClock(HOUR);
@@ -192,7 +191,7 @@ for (const [whose, options] of /** @type {const} */ ([
 }
 
 for (const hours of [-1, 1]) {
-  test(`I13: a clock that is ${hours > 0 ? "fast" : "slow"} by an hour from the start changes nothing`, async (t) => {
+  test(`a clock that is ${hours > 0 ? "fast" : "slow"} by an hour from the start changes nothing`, async (t) => {
     const visit = await Visit.open(browser, t, { idleTimeout: 900 });
     visit.start += hours * HOUR * 1000;
     const tab = await visit.tab();

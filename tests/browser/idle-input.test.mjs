@@ -1,14 +1,14 @@
 /** What is a sign of life, and what only looks like one. The idle timeout is five minutes. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { quit } from "../harness/browser.mjs";
-import { launchBrowser, POLICY } from "./mock-site.mjs";
+import { launch, quit } from "../harness/browser.mjs";
+import { POLICY } from "./mock-site.mjs";
 import { near, Visit } from "./visit.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -72,10 +72,10 @@ const stoodStill = `(async () => {
   }
 })()`;
 
-test("I2: each type of input is a sign of life by itself", async (t) => {
+test("each type of input is a sign of life by itself", async (t) => {
   const { visit, tab } = await minuteLater(t);
   for (const [type, give] of INPUTS) {
-    await t.test(`I2: ${type} alone moves the deadline`, async () => {
+    await t.test(`${type} alone moves the deadline`, async () => {
       await tab.evaluate(`only = "${type}", seen = 0`);
       near((await tab.status()).inactiveSeconds, 60, 0);
       await give(tab.page);
@@ -93,7 +93,7 @@ test("I2: each type of input is a sign of life by itself", async (t) => {
   near(visit.locked, 420 + 300);
 });
 
-test("I2: what a script makes up is no input", async (t) => {
+test("what a script makes up is no input", async (t) => {
   const { tab } = await minuteLater(t);
   await tab.evaluate(`{
     const at = { bubbles: true, screenX: 9, screenY: 9, clientX: 9, clientY: 9, key: "a" };
@@ -114,7 +114,7 @@ test("I2: what a script makes up is no input", async (t) => {
   near((await tab.status()).inactiveSeconds, 60, 0);
 });
 
-test("I11: a pointer that is told of and has not moved is no activity", async (t) => {
+test("a pointer that is told of and has not moved is no activity", async (t) => {
   const { visit, tab } = await minuteLater(t);
   await tab.evaluate("only = 'pointermove', seen = 0");
   for (let times = 0; times < 5; times += 1) {
@@ -133,14 +133,14 @@ for (const [direction, x, y] of /** @type {const} */ ([
   ["across", 51, 50],
   ["down", 50, 51],
 ])) {
-  test(`I11: a pointer that moves straight ${direction} by one pixel is activity`, async (t) => {
+  test(`a pointer that moves straight ${direction} by one pixel is activity`, async (t) => {
     const { tab } = await minuteLater(t);
     await tab.page.mouse.move(x, y);
     near((await tab.status()).inactiveSeconds, 0, 0);
   });
 }
 
-test("I3: a flood of input is written down once a second, and its last event counts", async (t) => {
+test("a flood of input is written down once a second, and its last event counts", async (t) => {
   const { visit, tab } = await minuteLater(t);
   await tab.evaluate(`{
     window.written = 0;
@@ -184,7 +184,7 @@ async function embed(tab, url) {
   }, url);
 }
 
-test("I2: input in a frame of the same site counts, in frames that come later and their frames too", async (t) => {
+test("input in a frame of the same site counts, in frames that come later and their frames too", async (t) => {
   const { visit, tab } = await minuteLater(t);
   await embed(tab, "/other");
   await tab.page.evaluate(async () => {
@@ -211,7 +211,7 @@ test("I2: input in a frame of the same site counts, in frames that come later an
   }
 });
 
-test("I2: a frame of another site counts once, when it takes the keyboard, and one activity window of viewing", async (t) => {
+test("a frame of another site counts once, when it takes the keyboard, and one activity window of viewing", async (t) => {
   const { visit, tab } = await minuteLater(t, `${POLICY}; frame-src *`);
   const before = (await tab.status()).activeSeconds;
   await embed(tab, `${visit.site.url.replace("127.0.0.1", "localhost")}/other`);
@@ -232,7 +232,7 @@ test("I2: a frame of another site counts once, when it takes the keyboard, and o
   near(visit.end.second, 61 + 300);
 });
 
-test("I2: leaving a frame of another site and entering it again counts again", async (t) => {
+test("leaving a frame of another site and entering it again counts again", async (t) => {
   const { visit, tab } = await minuteLater(t, `${POLICY}; frame-src *`);
   await embed(tab, `${visit.site.url.replace("127.0.0.1", "localhost")}/other`);
   await tab.page.mouse.click(120, 120);

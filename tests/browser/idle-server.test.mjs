@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hide, quit } from "../harness/browser.mjs";
-import { launchBrowser } from "./mock-site.mjs";
+import { hide, launch, quit } from "../harness/browser.mjs";
 import { near, Visit } from "./visit.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -19,7 +18,7 @@ async function visitor(t, options) {
   return { visit, tab: await visit.tab() };
 }
 
-test("S1: who was never logged out, because the browser was gone, is when it comes back", async (t) => {
+test("who was never logged out, because the browser was gone, is when it comes back", async (t) => {
   const { visit, tab } = await visitor(t, { attributes: 'data-idle-timeout="600000"' });
   await tab.reads(10);
   tab.isAwake = false;
@@ -32,7 +31,7 @@ test("S1: who was never logged out, because the browser was gone, is when it com
   assert.equal(visit.end.covered, true, "covered by what the browser remembers, then asked");
 });
 
-test("S2: a session that was ended elsewhere ends at the next heartbeat, and is not argued with", async (t) => {
+test("a session that was ended elsewhere ends at the next heartbeat, and is not argued with", async (t) => {
   const { visit, tab } = await visitor(t);
   const looksOnFor = async (/** @type {number} */ seconds) => {
     for (let second = 0; second < seconds && tab.page.url().endsWith("/page"); second += 10) {
@@ -48,7 +47,7 @@ test("S2: a session that was ended elsewhere ends at the next heartbeat, and is 
   assert.deepEqual(visit.logouts, []);
 });
 
-test("S2: a session that was ended elsewhere ends as soon as the page is seen again", async (t) => {
+test("a session that was ended elsewhere ends as soon as the page is seen again", async (t) => {
   const { visit, tab } = await visitor(t);
   await tab.reads(10);
   const front = await hide(tab.page);
@@ -60,7 +59,7 @@ test("S2: a session that was ended elsewhere ends as soon as the page is seen ag
   near(visit.end.second, 110, 0);
 });
 
-test("S3: looking, hiding, reloading and going on to another page do not extend a session", async (t) => {
+test("looking, hiding, reloading and going on to another page do not extend a session", async (t) => {
   const { visit, tab } = await visitor(t);
   await tab.reads(10);
   await visit.run(190);
@@ -85,7 +84,7 @@ test("S3: looking, hiding, reloading and going on to another page do not extend 
   near(visit.locked, 909);
 });
 
-test("S4: a session ends with its lifetime, however active the visitor is", async (t) => {
+test("a session ends with its lifetime, however active the visitor is", async (t) => {
   const { visit, tab } = await visitor(t, { lifetime: 300 });
   for (let times = 0; times < 29; times += 1) {
     await tab.move();
@@ -97,7 +96,7 @@ test("S4: a session ends with its lifetime, however active the visitor is", asyn
   near(visit.end.second, 300);
 });
 
-test("S5: an answer that arrives after the logout brings nothing back", async (t) => {
+test("an answer that arrives after the logout brings nothing back", async (t) => {
   const { visit, tab } = await visitor(t);
   await tab.reads(10);
   // A gate that takes its time: so long the page is still there to hear answers.
@@ -126,7 +125,7 @@ test("S5: an answer that arrives after the logout brings nothing back", async (t
   );
 });
 
-test("S6: a page that is left and come back to in time is the same session", async (t) => {
+test("a page that is left and come back to in time is the same session", async (t) => {
   const { visit, tab } = await visitor(t);
   await tab.reads(10);
   await tab.page.goto(`${visit.site.url}/other`);

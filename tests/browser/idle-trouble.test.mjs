@@ -1,19 +1,19 @@
 /**
  * The lock where something is wrong: settings, storage, workers, servers. What a server alone can
- * do (S1's closing of the row, S7's cap) is tested with the server.
+ * do (closing the row, the cap on active time) is tested with the server.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { hide, quit } from "../harness/browser.mjs";
+import { hide, launch, quit } from "../harness/browser.mjs";
 import { script } from "./mock-server.mjs";
-import { launchBrowser, POLICY } from "./mock-site.mjs";
+import { POLICY } from "./mock-site.mjs";
 import { near, Visit } from "./visit.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -33,9 +33,9 @@ async function visitor(t, options, before) {
 /** @param {Visit} visit */
 const warnings = ({ site }) => site.console.filter((line) => line.startsWith("warn: [lastseen]"));
 
-// --- I8: settings ----------------------------------------------------------------------------
+// --- Settings -------------------------------------------------------------------------------
 
-test("I8: each bad attribute is one warning, and its default holds", async (t) => {
+test("each bad attribute is one warning, and its default holds", async (t) => {
   const bad = {
     interval: "-5",
     "idle-timeout": "2147483648",
@@ -60,7 +60,7 @@ test("I8: each bad attribute is one warning, and its default holds", async (t) =
   near(visit.locked, 900);
 });
 
-test("I8: a bad timeout changes nothing, whatever is wrong with it", async (t) => {
+test("a bad timeout changes nothing, whatever is wrong with it", async (t) => {
   const { visit, tab } = await visitor(t);
   const bad = ["2147483648", "59999", "0", "-1", "900000.5", "9e5", "soon", "", " ", "NaN", "∞"];
   for (const value of bad) {
@@ -76,7 +76,7 @@ test("I8: a bad timeout changes nothing, whatever is wrong with it", async (t) =
   assert.equal(warnings(visit).length, bad.length + 7, "the longest one is good");
 });
 
-test("I8: a warning that is longer than the timeout is told of, and takes half of it", async (t) => {
+test("a warning that is longer than the timeout is told of, and takes half of it", async (t) => {
   const attributes = `${A_QUARTER} data-warn-before="900000"`;
   const { visit, tab } = await visitor(t, { idleTimeout: 2 * HOUR, attributes });
   assert.equal(warnings(visit).length, 1);
@@ -86,7 +86,7 @@ test("I8: a warning that is longer than the timeout is told of, and takes half o
   assert.notEqual(await tab.warning(), null);
 });
 
-// --- I14 and I15: nothing left, and nothing there ---------------------------------------------
+// --- Nothing left, and nothing there --------------------------------------------------------
 
 /** Counts in `window.alive` what listens, ticks, works, talks and stores. */
 function census() {
@@ -169,7 +169,7 @@ for (const [how, answer] of /** @type {const} */ ([
   ["ended on a public page", undefined],
   ["was refused", { status: 403 }],
 ])) {
-  test(`I14: after a session ${how}, no timer, worker, channel, database or input listener is left`, async (t) => {
+  test(`after a session ${how}, no timer, worker, channel, database or input listener is left`, async (t) => {
     const attributes = 'data-worker="/lastseen-worker.js"';
     const { visit, tab } = await visitor(t, { attributes, isProtected: false }, census);
     await tab.reads(3);
@@ -194,7 +194,7 @@ for (const [how, answer] of /** @type {const} */ ([
   });
 }
 
-test("I14: two script tags and a start() more are one", async (t) => {
+test("two script tags and a start() more are one", async (t) => {
   const visit = await Visit.open(browser, t, { idleTimeout: 900 });
   visit.site.tag += visit.site.tag;
   const tab = await visit.tab("/page", { before: census });
@@ -209,7 +209,7 @@ test("I14: two script tags and a start() more are one", async (t) => {
   assert.equal((await tab.evaluate("alive.count()")).timers, 1);
 });
 
-test("I15: where there is no window the script does nothing", () => {
+test("where there is no window the script does nothing", () => {
   for (const surroundings of [{}, { self: {}, process: {}, global: {} }, { document: {} }]) {
     const before = Object.keys(surroundings);
     runInNewContext(script, surroundings, { timeout: 1000 });
@@ -217,7 +217,7 @@ test("I15: where there is no window the script does nothing", () => {
   }
 });
 
-// --- I16: storage ----------------------------------------------------------------------------
+// --- Storage --------------------------------------------------------------------------------
 
 const DENIED = `for (const name of ["localStorage", "sessionStorage", "indexedDB"])
   Object.defineProperty(window, name, {
@@ -237,7 +237,7 @@ for (const [what, before] of [
   ["broken, and no BroadcastChannel either,", BROKEN],
   ["full", FULL],
 ]) {
-  test(`I16: where storage is ${what} a tab counts, warns and locks by itself`, async (t) => {
+  test(`where storage is ${what} a tab counts, warns and locks by itself`, async (t) => {
     const { visit, tab } = await visitor(t, {}, before);
     await tab.reads(10);
     near((await tab.status()).activeSeconds, 10, 1);
@@ -253,7 +253,7 @@ for (const [what, before] of [
   });
 }
 
-test("I16: storage that is cleared half-way takes nothing back, and the page locks on time", async (t) => {
+test("storage that is cleared half-way takes nothing back, and the page locks on time", async (t) => {
   const { visit, tab } = await visitor(t);
   await tab.reads(20);
   await tab.evaluate(`localStorage.clear(), sessionStorage.clear(),
@@ -266,7 +266,7 @@ test("I16: storage that is cleared half-way takes nothing back, and the page loc
   near(visit.locked, 939);
 });
 
-test("I16: what others left under our names is ignored", async (t) => {
+test("what others left under our names is ignored", async (t) => {
   const before = `for (const text of ["", "x", "{}", "null", "[]", '{"n":9}', '{"n":9,"p":null}',
     '{"n":1e9,"a":9e15,"c":9e15,"s":9e15,"d":9e15,"p":{"/page":[9,9]}}',
     '{"n":"9","a":"x","d":{},"p":{"/page":["x"]}}'])
@@ -280,9 +280,9 @@ test("I16: what others left under our names is ignored", async (t) => {
   near(visit.locked, 909);
 });
 
-// --- I17 and I12: workers --------------------------------------------------------------------
+// --- Workers --------------------------------------------------------------------------------
 
-test("I17: where the policy forbids workers the page locks on time and after sleep", async (t) => {
+test("where the policy forbids workers the page locks on time and after sleep", async (t) => {
   for (const sleeps of [false, true]) {
     const attributes = 'data-worker="/lastseen-worker.js"';
     const visit = await Visit.open(browser, t, { idleTimeout: 900, attributes });
@@ -306,7 +306,7 @@ for (const [what, worker] of [
   ["talks without end", "setInterval(() => postMessage({ idle: true, data: [[]] }), 1);"],
   ["stops itself", "close();"],
 ]) {
-  test(`I17: a worker that ${what} is ignored`, async (t) => {
+  test(`a worker that ${what} is ignored`, async (t) => {
     const visit = await Visit.open(browser, t, {
       idleTimeout: 900,
       attributes: 'data-worker="/w.js"',
@@ -323,7 +323,7 @@ for (const [what, worker] of [
   });
 }
 
-test("I12: the worker wakes a hidden page whose own timers do not come", async (t) => {
+test("the worker wakes a hidden page whose own timers do not come", async (t) => {
   const attributes = 'data-worker="/lastseen-worker.js"';
   const { visit, tab } = await visitor(t, { attributes });
   await visit.run(899.5);

@@ -1,14 +1,13 @@
 /** When a page locks: in hours of a visitor's time, each input and each answer of the server real. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { hide, quit } from "../harness/browser.mjs";
-import { launchBrowser } from "./mock-site.mjs";
+import { hide, launch, quit } from "../harness/browser.mjs";
 import { near, Visit } from "./visit.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -21,9 +20,9 @@ async function visitor(t, options) {
   return { visit, tab: await visit.tab() };
 }
 
-// --- I1: on time -----------------------------------------------------------------------------
+// --- On time --------------------------------------------------------------------------------
 
-test("I1: an untouched page locks when the server's idle timeout is over, and not before", async (t) => {
+test("an untouched page locks when the server's idle timeout is over, and not before", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(897);
   assert.equal((await tab.status()).covered, false);
@@ -33,7 +32,7 @@ test("I1: an untouched page locks when the server's idle timeout is over, and no
   assert.deepEqual(visit.logouts, [], "the server knew it before we did");
 });
 
-test("I1: data-idle-timeout locks a page earlier than the server would, with a logout that says so", async (t) => {
+test("data-idle-timeout locks a page earlier than the server would, with a logout that says so", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: HALF_AN_HOUR, attributes: A_QUARTER });
   await visit.run(897);
   assert.equal((await tab.status()).covered, false);
@@ -47,7 +46,7 @@ test("I1: data-idle-timeout locks a page earlier than the server would, with a l
   near(visit.logouts[0]?.body.inactiveSeconds, 900);
 });
 
-test("I1: a longer data-idle-timeout locks later, but the server's is the ceiling", async (t) => {
+test("a longer data-idle-timeout locks later, but the server's is the ceiling", async (t) => {
   const attributes = 'data-idle-timeout="1200000"';
   const longer = await visitor(t, { idleTimeout: HALF_AN_HOUR, attributes });
   await longer.visit.run(1196);
@@ -59,7 +58,7 @@ test("I1: a longer data-idle-timeout locks later, but the server's is the ceilin
   near(beyond.visit.locked, 600);
 });
 
-test("I1: idle is told once", async (t) => {
+test("idle is told once", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await tab.evaluate(`{
     window.told = [];
@@ -71,9 +70,9 @@ test("I1: idle is told once", async (t) => {
   assert.deepEqual(await tab.evaluate("told"), ["warn", "idle"]);
 });
 
-// --- I6: the warning -------------------------------------------------------------------------
+// --- The warning ----------------------------------------------------------------------------
 
-test("I6: while the warning is open input does not count; Stay gives the whole time again", async (t) => {
+test("while the warning is open input does not count; Stay gives the whole time again", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(830);
   assert.equal(await tab.warning(), null);
@@ -93,7 +92,7 @@ test("I6: while the warning is open input does not count; Stay gives the whole t
   near(visit.locked, 851 + 900);
 });
 
-test("I6: Esc is Stay, and an untouched warning ends in the lock", async (t) => {
+test("Esc is Stay, and an untouched warning ends in the lock", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(870);
   await tab.page.keyboard.press("Escape");
@@ -107,7 +106,7 @@ test("I6: Esc is Stay, and an untouched warning ends in the lock", async (t) => 
   near(visit.locked, 870 + 900);
 });
 
-test("I6: Log out now ends the session at once, with the last snapshot", async (t) => {
+test("Log out now ends the session at once, with the last snapshot", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(870);
   await tab.press("Log out now");
@@ -117,7 +116,7 @@ test("I6: Log out now ends the session at once, with the last snapshot", async (
   assert.equal(logout?.covered, true);
 });
 
-test("I6: a page that prevents lastseen:warn has no dialog, and locks in time all the same", async (t) => {
+test("a page that prevents lastseen:warn has no dialog, and locks in time all the same", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await tab.evaluate("addEventListener('lastseen:warn', (event) => event.preventDefault())");
   await visit.run(890);
@@ -126,9 +125,9 @@ test("I6: a page that prevents lastseen:warn has no dialog, and locks in time al
   near(visit.locked, 900);
 });
 
-// --- I7, I9: pauses, and settings that change -------------------------------------------------
+// --- Pauses, and settings that change -------------------------------------------------------
 
-test("I7: after a pause what was left is left, and pausing twice is pausing once", async (t) => {
+test("after a pause what was left is left, and pausing twice is pausing once", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: HALF_AN_HOUR, attributes: A_QUARTER });
   await visit.run(300);
   await tab.evaluate("lastseen.pause()");
@@ -146,7 +145,7 @@ test("I7: after a pause what was left is left, and pausing twice is pausing once
   near(visit.locked, 1500);
 });
 
-test("I7: a pause while the warning is open takes it away, and brings it back with what was left", async (t) => {
+test("a pause while the warning is open takes it away, and brings it back with what was left", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: HALF_AN_HOUR, attributes: A_QUARTER });
   await visit.run(870);
   near((await tab.warning()) ?? 0, 30, 1);
@@ -160,7 +159,7 @@ test("I7: a pause while the warning is open takes it away, and brings it back wi
   near(visit.locked, 1200);
 });
 
-test("I7: a pause does not outlast the server's patience", async (t) => {
+test("a pause does not outlast the server's patience", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(100);
   await tab.evaluate("lastseen.pause()");
@@ -169,7 +168,7 @@ test("I7: a pause does not outlast the server's patience", async (t) => {
   near(visit.locked, 900);
 });
 
-test("I9: start() with another timeout moves the deadline, both ways and into the past", async (t) => {
+test("start() with another timeout moves the deadline, both ways and into the past", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: HALF_AN_HOUR, attributes: A_QUARTER });
   await visit.run(300);
   await tab.evaluate("lastseen.start({ idleTimeout: 700_000 })");
@@ -183,9 +182,9 @@ test("I9: start() with another timeout moves the deadline, both ways and into th
   near(visit.locked, 300);
 });
 
-// --- I10: the dead stay dead -----------------------------------------------------------------
+// --- The dead stay dead ---------------------------------------------------------------------
 
-test("I10: nothing the visitor or the page does uncovers a page that is past its deadline", async (t) => {
+test("nothing the visitor or the page does uncovers a page that is past its deadline", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900 });
   await visit.run(890);
   visit.instead = { status: 503 };
@@ -216,7 +215,7 @@ test("I10: nothing the visitor or the page does uncovers a page that is past its
   assert.equal(await tab.gate(), "idle");
 });
 
-test("I10: a public page whose session is over is not brought back by input, calls or its old cookie", async (t) => {
+test("a public page whose session is over is not brought back by input, calls or its old cookie", async (t) => {
   const { visit, tab } = await visitor(t, { idleTimeout: 900, isProtected: false });
   await visit.run(910);
   assert.deepEqual(

@@ -3,22 +3,12 @@
  * script alone is looked at.
  */
 import assert from "node:assert/strict";
-import puppeteer from "puppeteer-core";
 import { closed } from "../harness/browser.mjs";
 import { MockServer } from "./mock-server.mjs";
 
 export { ended, OPEN, POLICY } from "./mock-server.mjs";
 
 /** @typedef {import("./mock-server.mjs").Answer} Answer */
-
-export function launchBrowser() {
-  return puppeteer.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
-    // Puppeteer turns the cache off; visitors have it.
-    ignoreDefaultArgs: ["--disable-back-forward-cache"],
-  });
-}
 
 /**
  * Makes the page's clocks and timers run faster from the start, so that minutes take seconds.

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { quit } from "../harness/browser.mjs";
-import { ended, launchBrowser, MockSite, OPEN } from "./mock-site.mjs";
+import { launch, quit } from "../harness/browser.mjs";
+import { ended, MockSite, OPEN } from "./mock-site.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 

@@ -8,13 +8,13 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hide, launch, quit, show } from "../harness/browser.mjs";
 import { PageClock } from "../harness/page-clock.mjs";
-import { ended, launchBrowser, MockSite } from "./mock-site.mjs";
+import { ended, MockSite } from "./mock-site.mjs";
 import { everythingStored } from "./stored.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -72,7 +72,7 @@ test("what was stored goes when the session has ended and its last snapshot was 
   assert.deepEqual(left, []);
 });
 
-test("V13, D5: what a crash of the whole browser cut off is told by its next visit", async (t) => {
+test("what a crash of the whole browser cut off is told by its next visit", async (t) => {
   const profile = await mkdtemp(join(tmpdir(), "lastseen-profile-"));
   const start = () => launch({ userDataDir: profile });
   /** @type {import("puppeteer-core").Browser | undefined} */
@@ -118,7 +118,7 @@ test("V13, D5: what a crash of the whole browser cut off is told by its next vis
   assert.ok(site.heartbeats.at(-1)?.body.pages["/page"].seconds >= 165);
 });
 
-test("V13, D9: a network that is down for a minute loses nothing", async (t) => {
+test("a network that is down for a minute loses nothing", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(30);
   await page.setOfflineMode(true);
@@ -131,7 +131,7 @@ test("V13, D9: a network that is down for a minute loses nothing", async (t) => 
   assert.ok(Math.abs(activeSeconds - 120) <= 1, `${activeSeconds}`);
 });
 
-test("T6: a goodbye that was lost offline goes out when the network is back", async (t) => {
+test("a goodbye that was lost offline goes out when the network is back", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(20);
   await page.setOfflineMode(true);
@@ -161,7 +161,7 @@ test("a goodbye that was lost goes out with the next page", async (t) => {
   assert.equal(site.heartbeats.at(-1)?.body.pages["/page"].seconds, 20);
 });
 
-test("T6: pauses after failed sends grow, are not all alike, and never pass the interval", async (t) => {
+test("pauses after failed sends grow, are not all alike, and never pass the interval", async (t) => {
   const { site, page, clock } = await open(t);
   site.answers = [{ status: 500 }];
   await clock.run(6000);
@@ -185,7 +185,7 @@ test("T6: pauses after failed sends grow, are not all alike, and never pass the 
   assert.equal(new URL(page.url()).pathname, "/page");
 });
 
-test("T7: a retry that waits goes with the goodbye when the page hides, and leaves no timer", async (t) => {
+test("a retry that waits goes with the goodbye when the page hides, and leaves no timer", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(10);
   site.answers = [{ status: 503, headers: { "Retry-After": "30" } }];

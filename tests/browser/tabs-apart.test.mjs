@@ -1,8 +1,7 @@
 /** Tabs that hear each other late, wrong or not at all, and what is theirs alone. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { quit, show } from "../harness/browser.mjs";
-import { launchBrowser } from "./mock-site.mjs";
+import { launch, quit, show } from "../harness/browser.mjs";
 import { covered, DEADLINES, lockedOut, NO_STORAGE, OWN, SERVERS, twoTabs } from "./two-tabs.mjs";
 import { near, Visit } from "./visit.mjs";
 
@@ -11,7 +10,7 @@ import { near, Visit } from "./visit.mjs";
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -29,7 +28,7 @@ const HARD_OF_HEARING = `{
   addEventListener("storage", (event) => event.stopImmediatePropagation());
 }`;
 
-test("X6: a deadline counts from the activity, not from when it was heard of", async (t) => {
+test("a deadline counts from the activity, not from when it was heard of", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN, { other: HARD_OF_HEARING + NO_STORAGE });
   await visit.run(10);
   await a.move();
@@ -45,7 +44,7 @@ test("X6: a deadline counts from the activity, not from when it was heard of", a
   near(visit.locked, 130);
 });
 
-test("X6: a tab that missed what was said reads it before it locks", async (t) => {
+test("a tab that missed what was said reads it before it locks", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN, { other: HARD_OF_HEARING });
   await visit.run(90, 4);
   await a.move();
@@ -55,7 +54,7 @@ test("X6: a tab that missed what was said reads it before it locks", async (t) =
   near((await b.status()).inactiveSeconds, 40, 0);
 });
 
-test("X7: what is heard late and is older changes nothing", async (t) => {
+test("what is heard late and is older changes nothing", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN, { other: HARD_OF_HEARING + NO_STORAGE });
   for (let times = 0; times < 4; times += 1) {
     await visit.run(5);
@@ -70,7 +69,7 @@ test("X7: what is heard late and is older changes nothing", async (t) => {
   assert.deepEqual(await b.status(), known);
 });
 
-test("X7: an activity that is still to come is no activity", async (t) => {
+test("an activity that is still to come is no activity", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN);
   await visit.run(30, 4);
   await b.evaluate(`{
@@ -91,7 +90,7 @@ test("X7: an activity that is still to come is no activity", async (t) => {
 
 const ALONE = "delete window.BroadcastChannel;";
 
-test("X8: without BroadcastChannel tabs hear each other by storage events", async (t) => {
+test("without BroadcastChannel tabs hear each other by storage events", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN, { one: ALONE, other: ALONE });
   await visit.run(60, 4);
   await b.move();
@@ -106,7 +105,7 @@ test("X8: without BroadcastChannel tabs hear each other by storage events", asyn
   await lockedOut(a, b);
 });
 
-test("X8: without storage they hear each other all the same", async (t) => {
+test("without storage they hear each other all the same", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN, { one: NO_STORAGE, other: NO_STORAGE });
   await visit.run(60, 4);
   await b.move();
@@ -114,7 +113,7 @@ test("X8: without storage they hear each other all the same", async (t) => {
   near((await a.status()).inactiveSeconds, 2, 0);
 });
 
-test("X8: keys, channels and messages of others are ignored, and so is storage that is cleared", async (t) => {
+test("keys, channels and messages of others are ignored, and so is storage that is cleared", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN);
   await visit.run(10);
   await b.evaluate(`{
@@ -138,7 +137,7 @@ test("X8: keys, channels and messages of others are ignored, and so is storage t
 
 // --- Storage and names -----------------------------------------------------------------------
 
-test("X9: a tab that goes writes nothing over a newer session of another tab", async (t) => {
+test("a tab that goes writes nothing over a newer session of another tab", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, SERVERS);
   await a.reads(10);
   // Its timers stand still, so that it does not hear of what comes.
@@ -166,7 +165,7 @@ const CUT_OFF = `${ALONE}
   addEventListener("storage", (event) => event.stopImmediatePropagation());${NO_STORAGE}`;
 
 for (const [whose, options] of DEADLINES) {
-  test(`X10: a tab that is cut off asks the server before it logs out who is active elsewhere; the deadline is ${whose}`, async (t) => {
+  test(`a tab that is cut off asks the server before it logs out who is active elsewhere; the deadline is ${whose}`, async (t) => {
     const { visit, a, b } = await twoTabs(browser, t, options, { other: CUT_OFF });
     for (let times = 0; times < 15; times += 1) {
       await a.move();
@@ -183,7 +182,7 @@ for (const [whose, options] of DEADLINES) {
   });
 }
 
-test("X10: storage that is cleared while another tab is active ends nobody's session", async (t) => {
+test("storage that is cleared while another tab is active ends nobody's session", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN);
   for (let times = 0; times < 15; times += 1) {
     await a.evaluate("localStorage.clear()");
@@ -194,7 +193,7 @@ test("X10: storage that is cleared while another tab is active ends nobody's ses
   assert.ok(visit.log.every((call) => !call.covered));
 });
 
-test("X12: two sites on one origin do not meet", async (t) => {
+test("two sites on one origin do not meet", async (t) => {
   const visit = await Visit.open(browser, t, OWN);
   const a = await visit.tab();
   visit.site.tag = visit.site.tag.replace(
@@ -245,7 +244,7 @@ async function secondsTold(visit, tab) {
   return visit.log.at(-1)?.body.pages["/page"].seconds;
 }
 
-test("X13: a duplicated tab has a name of its own, and both are counted", async (t) => {
+test("a duplicated tab has a name of its own, and both are counted", async (t) => {
   const visit = await Visit.open(browser, t, SERVERS);
   const a = await visit.tab();
   // A name goes with its tab from page to page.
@@ -261,7 +260,7 @@ test("X13: a duplicated tab has a name of its own, and both are counted", async 
   assert.equal(await b.evaluate(names), 2);
 });
 
-test("X13: a tab that is duplicated on a page without the script loses nothing", async (t) => {
+test("a tab that is duplicated on a page without the script loses nothing", async (t) => {
   const visit = await Visit.open(browser, t, SERVERS);
   const a = await visit.tab();
   await a.reads(10);

@@ -1,9 +1,8 @@
-/** X5: a logout reaches every tab of the browser, wherever it is, before it shows anything again. */
+/** A logout reaches every tab of the browser, wherever it is, before it shows anything again. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { quit } from "../harness/browser.mjs";
-import { launchBrowser } from "./mock-site.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { twoTabs as openTwoTabs } from "./two-tabs.mjs";
 import { near, Visit } from "./visit.mjs";
 
@@ -12,7 +11,7 @@ import { near, Visit } from "./visit.mjs";
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -58,7 +57,7 @@ for (const [how, before, isHidden] of /** @type {const} */ ([
   ["behind it", undefined, true],
   ["beside it, without BroadcastChannel,", "delete window.BroadcastChannel;", false],
 ])) {
-  test(`X5: a tab ${how} is covered within a second of a logout, and sends nothing more for it`, async (t) => {
+  test(`a tab ${how} is covered within a second of a logout, and sends nothing more for it`, async (t) => {
     const { visit, a, b } = await twoTabs(t, { before, isHidden });
     const asked = visit.log.length;
     // So that what is seen is the message, and not yet the end of the session.
@@ -87,7 +86,7 @@ for (const [how, before, isHidden] of /** @type {const} */ ([
   });
 }
 
-test("X5: the logout has the figures of all tabs in it", async (t) => {
+test("the logout has the figures of all tabs in it", async (t) => {
   const { visit, a, b } = await twoTabs(t, { isHidden: true });
   await a.reads(10);
   await b.page.bringToFront();
@@ -100,7 +99,7 @@ test("X5: the logout has the figures of all tabs in it", async (t) => {
   assert.equal(visit.logouts[0]?.body.reason, "logout");
 });
 
-test("X5: a frozen tab is covered before it is painted again", async (t) => {
+test("a frozen tab is covered before it is painted again", async (t) => {
   const { visit, a, b } = await twoTabs(t, { before: WATCH, isHidden: true });
   await b.evaluate("document.addEventListener('freeze', () => { document.title = 'frozen' })");
   const client = await b.page.createCDPSession();
@@ -120,7 +119,7 @@ test("X5: a frozen tab is covered before it is painted again", async (t) => {
   assert.equal(await b.gate(), "logout");
 });
 
-test("X5: a tab that heard nothing is covered before it is painted again", async (t) => {
+test("a tab that heard nothing is covered before it is painted again", async (t) => {
   const deaf = `delete window.BroadcastChannel;
     addEventListener("storage", (event) => event.stopImmediatePropagation());`;
   const { visit, a, b } = await twoTabs(t, { before: WATCH + deaf, isHidden: true });
@@ -137,7 +136,7 @@ test("X5: a tab that heard nothing is covered before it is painted again", async
   assert.equal(await b.gate(), "missing");
 });
 
-test("X5: a page in the back-forward cache is covered before it is painted again", async (t) => {
+test("a page in the back-forward cache is covered before it is painted again", async (t) => {
   const { visit, a, b } = await twoTabs(t, { before: WATCH });
   await b.page.goto(`${visit.site.url}/other`);
   await a.evaluate("void lastseen.logout()");
@@ -153,7 +152,7 @@ test("X5: a page in the back-forward cache is covered before it is painted again
   assert.match((await b.gate()) ?? "", /^(logout|missing)$/);
 });
 
-test("X5: the page before the one that logged out is covered, too, when its visitor goes back", async (t) => {
+test("the page before the one that logged out is covered, too, when its visitor goes back", async (t) => {
   const visit = await Visit.open(browser, t);
   const tab = await visit.tab("/page", { before: WATCH });
   // A page that has hardly begun need not be kept by a busy browser (seen once).
@@ -168,7 +167,7 @@ test("X5: the page before the one that logged out is covered, too, when its visi
   assert.equal(await firstFrame(tab), true);
 });
 
-test("X5: a page that comes from an ordinary cache after the logout is covered as soon as it can be", async (t) => {
+test("a page that comes from an ordinary cache after the logout is covered as soon as it can be", async (t) => {
   const { visit, a } = await twoTabs(t);
   const opened = new Promise((opens) => a.page.once("popup", opens));
   // A page with an opener has no place in the back-forward cache.
@@ -187,7 +186,7 @@ test("X5: a page that comes from an ordinary cache after the logout is covered a
   assert.equal(await popup.gate(), "missing");
 });
 
-test("X5: what a sibling asked before the logout brings nothing back", async (t) => {
+test("what a sibling asked before the logout brings nothing back", async (t) => {
   const { visit, a, b } = await twoTabs(t);
   await visit.run(30);
   const json = { success: true, idleExpiresInSeconds: 900 };
@@ -204,7 +203,7 @@ test("X5: what a sibling asked before the logout brings nothing back", async (t)
   assert.equal(await b.gate(), "logout");
 });
 
-test("X5: a public page beside the one that logs out shows itself again, and is done", async (t) => {
+test("a public page beside the one that logs out shows itself again, and is done", async (t) => {
   const { visit, a, b } = await twoTabs(t);
   visit.session.isProtected = false;
   await a.evaluate("void lastseen.logout()");
@@ -217,7 +216,7 @@ test("X5: a public page beside the one that logs out shows itself again, and is 
   assert.equal(visit.log.length, asked);
 });
 
-test("X5: where a logout fails, the other tabs are not locked for good", async (t) => {
+test("where a logout fails, the other tabs are not locked for good", async (t) => {
   const { visit, a, b } = await twoTabs(t);
   visit.instead = { status: 503, text: "try again" };
   await a.evaluate("void lastseen.logout()");
@@ -232,7 +231,7 @@ test("X5: where a logout fails, the other tabs are not locked for good", async (
   assert.equal((await b.status()).inactiveSeconds, 1);
 });
 
-test("X5: a logout form that posts where lastseen does is a logout like any other", async (t) => {
+test("a logout form that posts where lastseen does is a logout like any other", async (t) => {
   const { visit, a, b } = await twoTabs(t);
   await a.page.evaluate(() => {
     const form = document.createElement("form");
@@ -249,7 +248,7 @@ test("X5: a logout form that posts where lastseen does is a logout like any othe
   assert.equal(visit.logouts[0]?.body.session, "42");
 });
 
-test("X5: a tab that is closed while another one logs out says no goodbye", async (t) => {
+test("a tab that is closed while another one logs out says no goodbye", async (t) => {
   const { visit, a, b } = await twoTabs(t);
   visit.instead = { status: 204, headers: CLEARED, delayMs: 500 };
   await a.evaluate("void lastseen.logout()");

@@ -1,11 +1,10 @@
 /**
  * The tabs of one browser have one deadline, whatever became of the others. What they say to each
- * other and keep is in tabs-apart.test.mjs, what a logout means to them (X5) in tabs-logout.test.mjs.
+ * other and keep is in tabs-apart.test.mjs, what a logout means to them in tabs-logout.test.mjs.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { quit } from "../harness/browser.mjs";
-import { launchBrowser } from "./mock-site.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { covered, DEADLINES, lockedOut, OWN, SERVERS, twoTabs } from "./two-tabs.mjs";
 import { near, Visit } from "./visit.mjs";
 
@@ -14,12 +13,12 @@ import { near, Visit } from "./visit.mjs";
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
 for (const [whose, options] of DEADLINES) {
-  test(`X1: a tab does not lock while another one is used; the deadline is ${whose}`, async (t) => {
+  test(`a tab does not lock while another one is used; the deadline is ${whose}`, async (t) => {
     const { visit, a, b } = await twoTabs(browser, t, options);
     for (let times = 0; times < 20; times += 1) {
       await b.move();
@@ -31,7 +30,7 @@ for (const [whose, options] of DEADLINES) {
     assert.ok(visit.log.every(({ body }) => body.inactiveSeconds <= 16));
   });
 
-  test(`X2: tabs that nobody uses lock together, on time; the deadline is ${whose}`, async (t) => {
+  test(`tabs that nobody uses lock together, on time; the deadline is ${whose}`, async (t) => {
     const { visit, a, b } = await twoTabs(browser, t, options);
     await visit.run(20, 4);
     await b.move();
@@ -78,7 +77,7 @@ const FATES = [
 ];
 
 for (const [fate, befall, check] of FATES) {
-  test(`X3: when another tab ${fate}, a tab still locks on time`, async (t) => {
+  test(`when another tab ${fate}, a tab still locks on time`, async (t) => {
     const { visit, a, b } = await twoTabs(browser, t, OWN, { isHidden: true });
     await visit.run(10);
     await befall(b);
@@ -94,7 +93,7 @@ for (const [fate, befall, check] of FATES) {
   });
 }
 
-test("X4: a tab that opens while others are idle shares their deadline, and opening it moves nothing", async (t) => {
+test("a tab that opens while others are idle shares their deadline, and opening it moves nothing", async (t) => {
   const visit = await Visit.open(browser, t, SERVERS);
   const a = await visit.tab();
   await visit.run(60);
@@ -112,7 +111,7 @@ test("X4: a tab that opens while others are idle shares their deadline, and open
   near(visit.locked, 120);
 });
 
-test("X4: Stay in one tab closes the warning of all, with the whole time for all", async (t) => {
+test("Stay in one tab closes the warning of all, with the whole time for all", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, OWN);
   await visit.run(110, 4);
   assert.notEqual(await a.warning(), null);
@@ -123,7 +122,7 @@ test("X4: Stay in one tab closes the warning of all, with the whole time for all
   for (const tab of [a, b]) near((await tab.status()).idleInSeconds, 118);
 });
 
-test("X11: input in one tab is known in the others within two seconds, and is stored by then", async (t) => {
+test("input in one tab is known in the others within two seconds, and is stored by then", async (t) => {
   const { visit, a, b } = await twoTabs(browser, t, SERVERS);
   await visit.run(40, 4);
   await b.move();

@@ -3,14 +3,14 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
-import { quit } from "../harness/browser.mjs";
+import { launch, quit } from "../harness/browser.mjs";
 import { PageClock } from "../harness/page-clock.mjs";
-import { ended, launchBrowser, MockSite } from "./mock-site.mjs";
+import { ended, MockSite } from "./mock-site.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 

@@ -1,14 +1,14 @@
 /** Viewing time, with the time of the page in our hands: what counts, for which page, and what never does. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { hide, quit, show } from "../harness/browser.mjs";
+import { hide, launch, quit, show } from "../harness/browser.mjs";
 import { PageClock } from "../harness/page-clock.mjs";
-import { launchBrowser, MockSite } from "./mock-site.mjs";
+import { MockSite } from "./mock-site.mjs";
 
 /** @type {import("puppeteer-core").Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launch();
 });
 after(() => quit(browser));
 
@@ -56,7 +56,7 @@ function near(value, wanted, by = 1) {
   assert.ok(Math.abs(value - wanted) <= by, `${value} is not ${wanted} ± ${by}`);
 }
 
-test("V1: a page looked at for a second and left is one second", async (t) => {
+test("a page looked at for a second and left is one second", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.run(1200);
   const last = await leave(site, page);
@@ -64,7 +64,7 @@ test("V1: a page looked at for a second and left is one second", async (t) => {
   assert.deepEqual(last.pages, { "/page": { seconds: 1, scroll: 100 } });
 });
 
-test("V2 and V3: a page hidden at once is told of, and what follows counts only while it is shown", async (t) => {
+test("a page hidden at once is told of, and what follows counts only while it is shown", async (t) => {
   const { site, page, clock } = await open(t);
   const front = await hide(page);
   await site.until(() => site.farewells.length === 1, "farewell");
@@ -77,7 +77,7 @@ test("V2 and V3: a page hidden at once is told of, and what follows counts only 
   assert.equal(newest(site).activeSeconds, 3);
 });
 
-test("V4: looks too short to be seen alone add up", async (t) => {
+test("looks too short to be seen alone add up", async (t) => {
   const { site, page, clock } = await open(t);
   for (let look = 0; look < 5; look += 1) {
     await clock.run(400);
@@ -91,7 +91,7 @@ test("V4: looks too short to be seen alone add up", async (t) => {
   near(last.activeSeconds, 2.3, 0.5);
 });
 
-test("V5: a window that lost the keyboard to another one does not count", async (t) => {
+test("a window that lost the keyboard to another one does not count", async (t) => {
   const { page, clock } = await open(t);
   await clock.reads(10);
   await page.evaluate(() => {
@@ -109,7 +109,7 @@ test("V5: a window that lost the keyboard to another one does not count", async 
   near((await status(page)).activeSeconds, 14);
 });
 
-test("V6: every route of a page has its own time, and currentPage follows", async (t) => {
+test("every route of a page has its own time, and currentPage follows", async (t) => {
   const { site, page, clock } = await open(t, { path: "/page?a=1#part" });
   await clock.reads(10);
   await page.evaluate(() => history.pushState({}, "", "/second"));
@@ -129,7 +129,7 @@ test("V6: every route of a page has its own time, and currentPage follows", asyn
   assert.equal(last.activeSeconds, sum, "activeSeconds is the sum over pages");
 });
 
-test("V6: a route is told of soon, and a place on the page is no route", async (t) => {
+test("a route is told of soon, and a place on the page is no route", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(30);
   const before = site.heartbeats.length;
@@ -143,7 +143,7 @@ test("V6: a route is told of soon, and a place on the page is no route", async (
   assert.equal(newest(site).page, "/second");
 });
 
-test("V7: while paused nothing is counted or sent; what was before is", async (t) => {
+test("while paused nothing is counted or sent; what was before is", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(10);
   await page.evaluate(() => /** @type {any} */ (window).lastseen.pause());
@@ -162,7 +162,7 @@ test("V7: while paused nothing is counted or sent; what was before is", async (t
   near(last.activeSeconds, 20);
 });
 
-test("V8: a slow server loses nothing of a visitor who goes on and comes back", async (t) => {
+test("a slow server loses nothing of a visitor who goes on and comes back", async (t) => {
   const { site, page, clock } = await open(t);
   site.answers = [{ ...DAY_OPEN, delayMs: 600 }];
   await clock.run(2000);
@@ -175,7 +175,7 @@ test("V8: a slow server loses nothing of a visitor who goes on and comes back", 
   near(last.pages["/second"].seconds, 1);
 });
 
-test("V9: nothing is said, kept or listened to of somebody without a session", async (t) => {
+test("nothing is said, kept or listened to of somebody without a session", async (t) => {
   const site = await MockSite.open(browser, t);
   const page = await site.tab();
   const clock = await PageClock.install(page);
@@ -188,7 +188,7 @@ test("V9: nothing is said, kept or listened to of somebody without a session", a
   assert.deepEqual(await page.evaluate(() => indexedDB.databases()), []);
 });
 
-test("V10: a heartbeat follows another not before its time, whatever events come", async (t) => {
+test("a heartbeat follows another not before its time, whatever events come", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(120);
   const before = site.heartbeats.length;
@@ -201,7 +201,7 @@ test("V10: a heartbeat follows another not before its time, whatever events come
   assert.ok(site.heartbeats.length <= before + 1, `${site.heartbeats.length - before} more`);
 });
 
-test("V11: without input there is nothing to say, and it is said more and more rarely", async (t) => {
+test("without input there is nothing to say, and it is said more and more rarely", async (t) => {
   const { site, clock } = await open(t);
   await clock.run(7000);
   await clock.run(20_000);
@@ -215,7 +215,7 @@ test("V11: without input there is nothing to say, and it is said more and more r
   );
 });
 
-test("V11: stay() moves the deadline and invents no viewing time", async (t) => {
+test("stay() moves the deadline and invents no viewing time", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(10);
   await clock.run(600_000);
@@ -227,7 +227,7 @@ test("V11: stay() moves the deadline and invents no viewing time", async (t) => 
   near(newest(site).activeSeconds, 15);
 });
 
-test("V12: a new session starts with nothing of the old one", async (t) => {
+test("a new session starts with nothing of the old one", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(30);
   await site.session("43");
@@ -290,7 +290,7 @@ test("no figure ever goes back, whatever is reported while a pause is open", asy
 
 for (const ticking of [false, true]) {
   const clocks = ticking ? "goes on, as on Windows" : "stands still";
-  test(`V13, D2: a night's sleep counts nothing where the monotonic clock ${clocks}`, async (t) => {
+  test(`a night's sleep counts nothing where the monotonic clock ${clocks}`, async (t) => {
     const { site, page, clock } = await open(t);
     await clock.reads(60);
     await clock.sleep(8 * HOUR, { ticking });
@@ -317,7 +317,7 @@ test("a clock set back or forward an hour costs a few seconds at most", async (t
   near((await leave(site, page)).activeSeconds, 60, 3);
 });
 
-test("V13, D4: an hour behind another tab counts nothing", async (t) => {
+test("an hour behind another tab counts nothing", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(60);
   const front = await hide(page);
@@ -328,7 +328,7 @@ test("V13, D4: an hour behind another tab counts nothing", async (t) => {
   near((await leave(site, page)).activeSeconds, 120);
 });
 
-test("V13, D8: an hour in the back-forward cache counts nothing", async (t) => {
+test("an hour in the back-forward cache counts nothing", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(60);
   await page.goto(`${site.url}/other`);
@@ -338,7 +338,7 @@ test("V13, D8: an hour in the back-forward cache counts nothing", async (t) => {
   near((await leave(site, page)).activeSeconds, 120, 2);
 });
 
-test("V13, D10: a page that is nearly left goes on counting", async (t) => {
+test("a page that is nearly left goes on counting", async (t) => {
   const { site, page, clock } = await open(t);
   await clock.reads(50);
   await page.evaluate(() => window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
