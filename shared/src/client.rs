@@ -5,7 +5,7 @@
 //! the client's own to write, and is never read.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::header::HeaderMap;
 
@@ -13,6 +13,14 @@ use http::header::HeaderMap;
 /// least. `Debug` hides it: no log line may hold an address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
+
+/// A network and those around it that one subscriber may hold as a whole, the narrowest first: IPv6
+/// providers give out a /56 (256 networks of /64) and a /48 (65,536) as well (RFC 6177). Each comes with
+/// how many subscribers' worth of requests it may send.
+///
+/// An IPv4 address stands alone: those beside it are most often other people's, and whole offices and
+/// mobile networks are behind one already.
+const IPV6_NETS: [(u32, u32); 3] = [(64, 1), (56, 2), (48, 4)];
 
 impl Network {
     fn of(address: IpAddr) -> Self {
@@ -24,6 +32,25 @@ impl Network {
             }
             v4 @ IpAddr::V4(_) => v4,
         })
+    }
+
+    /// This network and those around it, as [`IPV6_NETS`] says.
+    pub(crate) fn nets(self) -> impl Iterator<Item = (Net, u32)> {
+        let v6 = match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address),
+        };
+        let wide = move |(length, factor): (u32, u32)| {
+            let prefix = u128::from(v6?) >> (128 - length);
+            Some((Net::V6(length, prefix), factor))
+        };
+        let alone = match self.0 {
+            IpAddr::V4(address) => Some((Net::V4(address), 1)),
+            IpAddr::V6(_) => None,
+        };
+        alone
+            .into_iter()
+            .chain(IPV6_NETS.into_iter().filter_map(wide))
     }
 
     /// The network that the outermost trusted proxy saw: entry `trusted_hops` of
@@ -41,6 +68,14 @@ impl Network {
         let entry = std::str::from_utf8(entries.get(index)?).ok()?.trim();
         parse(entry).map(Self::of)
     }
+}
+
+/// A network of some length.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Net {
+    V4(Ipv4Addr),
+    /// Its length, and so many bits.
+    V6(u32, u128),
 }
 
 /// With or without a port, as different proxies write it.
@@ -125,6 +160,34 @@ mod tests {
             of(b"2001:db8:1:2:ffff:ffff:ffff:ffff")
         );
         assert_ne!(of(b"2001:db8:1:2::1"), of(b"2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn a_household_is_one_network_of_many() {
+        let nets = |text: &str| {
+            Network::of(text.parse().unwrap())
+                .nets()
+                .collect::<Vec<_>>()
+        };
+        let shared = |one: &str, other: &str| {
+            let (one, other) = (nets(one), nets(other));
+            one.iter().filter(|net| other.contains(net)).count()
+        };
+        for (one, other, expected) in [
+            ("2001:db8:1:2::1", "2001:db8:1:2:3::1", 3),
+            ("2001:db8:1:2::1", "2001:db8:1:ff::1", 2),
+            ("2001:db8:1:2::1", "2001:db8:1:102::1", 1),
+            ("2001:db8:1:2::1", "2001:db8:2:2::1", 0),
+            ("192.0.2.1", "192.0.2.1", 1),
+            ("192.0.2.1", "192.0.2.2", 0),
+        ] {
+            assert_eq!(shared(one, other), expected, "{one} {other}");
+        }
+        let factors: Vec<_> = nets("2001:db8::1")
+            .iter()
+            .map(|(_, factor)| *factor)
+            .collect();
+        assert_eq!(factors, [1, 2, 4]);
     }
 
     #[test]

@@ -1,46 +1,24 @@
 //! Flood limits: how often the gate is asked, by whom, and for whom. In memory, for this process;
 //! on AWS the route's throttle (and a WAF, where there is one) stands in front of all of them.
 //!
-//! A limit is a bucket that holds `burst` and refills by one `every` so often (GCRA). What a bucket
-//! refuses takes nothing out of it, so that it shuts nobody out for longer than one refill.
+//! A limit is a bucket; see [`limiter`]. What a bucket refuses takes nothing out of it, so that it shuts
+//! nobody out for longer than one refill, nor does a clock that is set.
 //!
-//! What is kept is no address but a number from 0 to 65,535 that a hash with a secret of this
-//! process makes of it: memory has an end however many addresses a flood comes from, and nobody
-//! can choose to share a bucket with somebody else.
+//! A network counts together with those around it ([`Network::nets`]): a household of IPv6 has hundreds.
 
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::hash::Hash;
 use std::time::Duration;
-
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
 
 use crate::client::Network;
 use crate::email::Email;
 use crate::session::RecordId;
 use crate::timestamp::Timestamp;
 
-/// How often something may happen.
-#[derive(Clone, Copy)]
-struct Rate {
-    burst: NonZeroU32,
-    every: Duration,
-}
+mod limiter;
+#[cfg(test)]
+mod tests;
 
-const fn rate(burst: u32, every_seconds: u64) -> Rate {
-    rate_of(burst, Duration::from_secs(every_seconds))
-}
-
-const fn rate_of(burst: u32, every: Duration) -> Rate {
-    let Some(burst) = NonZeroU32::new(burst) else {
-        panic!("a limit of nothing lets nobody in");
-    };
-    Rate { burst, every }
-}
+use limiter::{Bucket, Rate, Table, rate, rate_of};
 
 /// The limits of one thing that visitors do. Looked at from the narrowest to the widest, so that who
 /// is refused at home takes nothing from the others.
@@ -52,7 +30,8 @@ struct Rates {
     /// For one visitor, from wherever. It refills faster than any one network may ask: one stranger
     /// elsewhere can never empty it, and many only for as long as they keep at it.
     visitor: Rate,
-    /// For everybody.
+    /// For everybody. The last quarter of it is kept for networks that have not asked often lately
+    /// ([`LATELY`]).
     site: Rate,
 }
 
@@ -61,7 +40,7 @@ const ENTER: Rates = Rates {
     network: rate(20, 3),
     pair: rate(10, 30),
     visitor: rate(30, 10),
-    site: rate_of(100, Duration::from_millis(200)),
+    site: rate_of(100, 200),
 };
 /// Mails with a code: somebody who did not ask for them gets them.
 const SEND: Rates = Rates {
@@ -75,8 +54,22 @@ const TRY: Rates = Rates {
     network: rate(15, 6),
     pair: rate(10, 30),
     visitor: rate(20, 10),
-    site: rate_of(100, Duration::from_millis(500)),
+    site: rate_of(100, 500),
 };
+/// A network that has done something more often than this has done it often lately.
+const LATELY: Rate = rate(10, 60);
+
+/// Wrong passcodes. One that is right is never counted.
+///
+/// A network is not listened to while its bucket is full, and no network that has guessed wrong often in
+/// the last hour ([`GUESSED_LATELY`]) while the site's is. Those that have not are then still listened to, as long as they share
+/// [`WRONG_PASSCODES_OF_NEWCOMERS`]: so guessing is bounded for the site as a whole, to 86,400 a day, and
+/// keeps nobody out who knows the passcode, unless it comes from ever new networks, more than one in two
+/// seconds.
+const WRONG_PASSCODE: Rate = rate(10, 30);
+const WRONG_PASSCODES: Rate = rate(60, 2);
+const WRONG_PASSCODES_OF_NEWCOMERS: Rate = rate(60, 2);
+const GUESSED_LATELY: Rate = rate(3, 1_200);
 
 /// What one session asks the store: more than a visitor who changes tabs all the time, and far less
 /// than would use up what NocoDB's cloud takes from everybody.
@@ -93,7 +86,7 @@ const WRONG_TOKEN: Rate = rate(10, 10);
 const WRONG_TOKENS: Rate = rate(60, 1);
 
 /// What a visitor does at the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deed {
     /// Leaves an email.
     Enter,
@@ -101,6 +94,30 @@ pub enum Deed {
     SendCode,
     /// Enters a code.
     TryCode,
+}
+
+impl Deed {
+    const fn rates(self) -> &'static Rates {
+        match self {
+            Self::Enter => &ENTER,
+            Self::SendCode => &SEND,
+            Self::TryCode => &TRY,
+        }
+    }
+}
+
+/// What is counted, besides by whom: each has buckets of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Counted {
+    Network(Deed),
+    Pair(Deed),
+    Visitor(Deed),
+    Lately(Deed),
+    WrongPasscode,
+    GuessedLately,
+    WrongToken,
+    Session,
+    LogOut,
 }
 
 /// Too many of these.
@@ -113,31 +130,25 @@ pub struct Limited {
 
 /// All limits of one process.
 pub struct Flood {
-    clock: RequestClock,
-    salt: RandomState,
-    enter: Buckets,
-    send: Buckets,
-    try_code: Buckets,
-    session: Limiter,
-    log_out: Limiter,
-    wrong_token: Limiter,
-    wrong_tokens: Limiter,
+    table: Table,
+    enter: Bucket,
+    send: Bucket,
+    try_code: Bucket,
+    wrong_passcodes: Bucket,
+    wrong_passcodes_of_newcomers: Bucket,
+    wrong_tokens: Bucket,
 }
 
 impl Default for Flood {
     fn default() -> Self {
-        let clock = RequestClock::default();
-        let buckets = |rates: &Rates| Buckets::new(rates, &clock);
         Self {
-            enter: buckets(&ENTER),
-            send: buckets(&SEND),
-            try_code: buckets(&TRY),
-            session: Limiter::new(SESSION, &clock),
-            log_out: Limiter::new(LOG_OUT, &clock),
-            wrong_token: Limiter::new(WRONG_TOKEN, &clock),
-            wrong_tokens: Limiter::new(WRONG_TOKENS, &clock),
-            salt: RandomState::new(),
-            clock,
+            table: Table::default(),
+            enter: Bucket::new(ENTER.site),
+            send: Bucket::new(SEND.site),
+            try_code: Bucket::new(TRY.site),
+            wrong_passcodes: Bucket::new(WRONG_PASSCODES),
+            wrong_passcodes_of_newcomers: Bucket::new(WRONG_PASSCODES_OF_NEWCOMERS),
+            wrong_tokens: Bucket::new(WRONG_TOKENS),
         }
     }
 }
@@ -153,8 +164,8 @@ impl Flood {
         network: Option<Network>,
         now: Timestamp,
     ) -> Result<(), Limited> {
-        self.clock.set(now);
-        self.buckets(deed).network.check(self.slot(network))
+        let (counted, rate) = (Counted::Network(deed), deed.rates().network);
+        self.take_all(counted, network, rate, ms_of(now))
     }
 
     /// Counts one question about this session to the store.
@@ -162,8 +173,8 @@ impl Flood {
     /// # Errors
     /// [`Limited`].
     pub fn session(&self, record: &RecordId, now: Timestamp) -> Result<(), Limited> {
-        self.clock.set(now);
-        self.session.check(self.slot(record))
+        let of = (Counted::Session, record);
+        self.table.take(of, SESSION, ms_of(now))
     }
 
     /// Counts one log-out of this session.
@@ -171,8 +182,8 @@ impl Flood {
     /// # Errors
     /// [`Limited`].
     pub fn log_out(&self, record: &RecordId, now: Timestamp) -> Result<(), Limited> {
-        self.clock.set(now);
-        self.log_out.check(self.slot(record))
+        let of = (Counted::LogOut, record);
+        self.table.take(of, LOG_OUT, ms_of(now))
     }
 
     /// Counts one wrong owner's token from this network, and at the site.
@@ -180,9 +191,57 @@ impl Flood {
     /// # Errors
     /// [`Limited`].
     pub fn wrong_token(&self, network: Option<Network>, now: Timestamp) -> Result<(), Limited> {
-        self.clock.set(now);
-        self.wrong_token.check(self.slot(network))?;
-        self.wrong_tokens.check(0)
+        let ms = ms_of(now);
+        self.take_all(Counted::WrongToken, network, WRONG_TOKEN, ms)?;
+        self.wrong_tokens.take(0, ms)
+    }
+
+    /// Whether a passcode from this network is looked at; see [`WRONG_PASSCODE`]. Counts nothing.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn may_try_passcode(
+        &self,
+        network: Option<Network>,
+        now: Timestamp,
+    ) -> Result<(), Limited> {
+        let ms = ms_of(now);
+        for (of, factor) in of_nets(Counted::WrongPasscode, network) {
+            self.table.has_room(of, WRONG_PASSCODE.wider(factor), ms)?;
+        }
+        self.room_for_guess(network, ms).map(|_| ())
+    }
+
+    /// Counts a wrong passcode from this network.
+    pub fn wrong_passcode(&self, network: Option<Network>, now: Timestamp) {
+        let ms = ms_of(now);
+        if let Ok(bucket) = self.room_for_guess(network, ms) {
+            // Others may have filled it meanwhile; then it is full.
+            let _ = bucket.take(0, ms);
+        }
+        for (counted, rate) in [
+            (Counted::WrongPasscode, WRONG_PASSCODE),
+            (Counted::GuessedLately, GUESSED_LATELY),
+        ] {
+            for (of, factor) in of_nets(counted, network) {
+                self.table.add(of, rate.wider(factor), ms);
+            }
+        }
+    }
+
+    /// Which of the site's buckets a guess of this network would go into.
+    fn room_for_guess(&self, network: Option<Network>, ms: u64) -> Result<&Bucket, Limited> {
+        match self.wrong_passcodes.has_room(ms) {
+            Ok(()) => Ok(&self.wrong_passcodes),
+            Err(limited) => {
+                for (of, factor) in of_nets(Counted::GuessedLately, network) {
+                    let lately = GUESSED_LATELY.wider(factor);
+                    self.table.has_room(of, lately, ms).map_err(|_| limited)?;
+                }
+                let bucket = &self.wrong_passcodes_of_newcomers;
+                bucket.has_room(ms).map(|()| bucket)
+            }
+        }
     }
 
     /// Counts one request for this visitor, and for the site.
@@ -196,134 +255,52 @@ impl Flood {
         network: Option<Network>,
         now: Timestamp,
     ) -> Result<(), Limited> {
-        self.clock.set(now);
-        let buckets = self.buckets(deed);
-        buckets.pair.check(self.slot((email, network)))?;
-        buckets.visitor.check(self.slot(email))?;
-        buckets.site.check(0)
+        let (ms, rates) = (ms_of(now), deed.rates());
+        let pair = (Counted::Pair(deed), email, network);
+        self.table.take(pair, rates.pair, ms)?;
+        let visitor = (Counted::Visitor(deed), email);
+        self.table.take(visitor, rates.visitor, ms)?;
+        let is_new = self.take_all(Counted::Lately(deed), network, LATELY, ms);
+        let spare = if is_new.is_ok() {
+            0
+        } else {
+            rates.site.burst / 4
+        };
+        self.site(deed).take(spare, ms)
     }
 
-    const fn buckets(&self, deed: Deed) -> &Buckets {
+    fn take_all(
+        &self,
+        counted: Counted,
+        network: Option<Network>,
+        rate: Rate,
+        ms: u64,
+    ) -> Result<(), Limited> {
+        for (of, factor) in of_nets(counted, network) {
+            self.table.take(of, rate.wider(factor), ms)?;
+        }
+        Ok(())
+    }
+
+    const fn site(&self, deed: Deed) -> &Bucket {
         match deed {
             Deed::Enter => &self.enter,
             Deed::SendCode => &self.send,
             Deed::TryCode => &self.try_code,
         }
     }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "sixteen bits of the hash are what is wanted"
-    )]
-    fn slot(&self, of: impl Hash) -> Slot {
-        self.salt.hash_one(of) as Slot
-    }
 }
 
-type Slot = u16;
-
-struct Buckets {
-    network: Limiter,
-    pair: Limiter,
-    visitor: Limiter,
-    site: Limiter,
+fn ms_of(now: Timestamp) -> u64 {
+    now.as_unix().unsigned_abs().saturating_mul(1_000)
 }
 
-impl Buckets {
-    fn new(rates: &Rates, clock: &RequestClock) -> Self {
-        let limiter = |rate: Rate| Limiter::new(rate, clock);
-        Self {
-            network: limiter(rates.network),
-            pair: limiter(rates.pair),
-            visitor: limiter(rates.visitor),
-            site: limiter(rates.site),
-        }
-    }
-}
-
-struct Limiter {
-    limiter: RateLimiter<Slot, HashMapStateStore<Slot>, RequestClock, NoOpMiddleware<Duration>>,
-    clock: RequestClock,
-}
-
-impl Limiter {
-    fn new(rate: Rate, clock: &RequestClock) -> Self {
-        // No period is zero; governor's default would be one a second.
-        let quota = Quota::with_period(rate.every)
-            .unwrap_or_else(|| Quota::per_second(rate.burst))
-            .allow_burst(rate.burst);
-        Self {
-            limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()),
-            clock: clock.clone(),
-        }
-    }
-
-    fn check(&self, slot: Slot) -> Result<(), Limited> {
-        self.limiter.check_key(&slot).map_err(|not_until| Limited {
-            retry_after: not_until.wait_time_from(self.clock.now()),
-        })
-    }
-}
-
-/// A clock that shows the time of the latest request, so that tests can set it.
-#[derive(Clone, Default)]
-struct RequestClock(Arc<AtomicU64>);
-
-impl RequestClock {
-    fn set(&self, now: Timestamp) {
-        let seconds = u64::try_from(now.as_unix()).unwrap_or(0);
-        self.0.store(seconds, Ordering::Relaxed);
-    }
-}
-
-impl Clock for RequestClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::{HeaderMap, HeaderValue};
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_unix(1_767_323_045);
-
-    fn network(number: u32) -> Option<Network> {
-        let address = std::net::Ipv4Addr::from(number).to_string();
-        let mut headers = HeaderMap::new();
-        headers.append("x-forwarded-for", HeaderValue::try_from(address).unwrap());
-        Network::of_client(&headers, 1)
-    }
-
-    #[test]
-    fn memory_has_an_end_however_many_addresses_a_flood_comes_from() {
-        let flood = Flood::default();
-        for number in 0..200_000 {
-            let _ = flood.network(Deed::Enter, network(number), NOW);
-        }
-        let kept = flood.enter.network.limiter.len();
-        assert!((60_000..=65_536).contains(&kept), "{kept}");
-    }
-
-    #[test]
-    fn no_single_network_can_empty_the_bucket_of_a_visitor() {
-        for rates in [ENTER, SEND, TRY] {
-            assert!(rates.visitor.every < rates.pair.every);
-            assert!(rates.visitor.burst > rates.pair.burst);
-            assert!(rates.site.every < rates.visitor.every);
-        }
-    }
-
-    #[test]
-    fn each_deed_has_limits_of_its_own() {
-        let flood = Flood::default();
-        let anna = Email::parse("anna@example.com").unwrap();
-        while flood.visitor(Deed::SendCode, &anna, None, NOW).is_ok() {}
-        assert!(flood.visitor(Deed::TryCode, &anna, None, NOW).is_ok());
-        assert!(flood.visitor(Deed::Enter, &anna, None, NOW).is_ok());
-    }
+/// This network and those around it, the narrowest first. All that nobody vouches for are one.
+fn of_nets(counted: Counted, network: Option<Network>) -> impl Iterator<Item = (impl Hash, u32)> {
+    let unknown = network.is_none().then_some((None, 1));
+    let nets = network.into_iter().flat_map(Network::nets);
+    unknown
+        .into_iter()
+        .chain(nets.map(|(net, factor)| (Some(net), factor)))
+        .map(move |(net, factor)| ((counted, net), factor))
 }

@@ -12,6 +12,7 @@ mod aws;
 pub mod body;
 pub mod causes;
 pub mod client;
+pub mod clock;
 pub mod codes;
 pub mod cookies;
 pub mod duration;

@@ -34,6 +34,8 @@ const USUAL: Limits = Limits {
 };
 /// Shorter ones could be guessed. `lastseen serve` makes one of 43.
 const MIN_ADMIN_TOKEN_LENGTH: usize = 32;
+/// Visitors type it, and the gate bounds how often a wrong one is looked at.
+const MIN_PASSCODE_LENGTH: usize = 8;
 /// As many open sessions as a store lists at once; more is no bound.
 const MOST_SESSIONS: usize = crate::store::PAGE_SIZE as usize;
 /// A version is a short name, such as `2026-11`, and stands in a cell of the table.
@@ -188,7 +190,7 @@ impl Settings {
             gate,
             default_redirect,
             email_rules: email_rules(variables)?,
-            passcode: variables.get("ACCESS_PASSCODE").map(Secret::from),
+            passcode: passcode(variables)?,
             admin_token: admin_token(variables)?,
             consent_version: consent_version(variables)?,
             max_sessions: max_sessions(variables)?,
@@ -242,6 +244,19 @@ impl Settings {
         self.admin_token
             .as_ref()
             .is_some_and(|token| token.matches(given))
+    }
+}
+
+fn passcode(variables: &Variables) -> Result<Option<Secret>, SettingError> {
+    const NAME: &str = "ACCESS_PASSCODE";
+    match variables.get(NAME) {
+        Some(given) if given.chars().count() < MIN_PASSCODE_LENGTH => Err(wrong(
+            NAME,
+            format!(
+                "must have at least {MIN_PASSCODE_LENGTH} characters; shorter ones are guessed"
+            ),
+        )),
+        given => Ok(given.map(Secret::from)),
     }
 }
 

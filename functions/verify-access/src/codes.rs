@@ -33,6 +33,7 @@ pub(crate) async fn send(
     now: Timestamp,
 ) -> Result<HeaderValue, Refusal> {
     let earliest = Instant::now() + FLOOR;
+    limits::network(app, Deed::SendCode, network, now)?;
     limits::visitor(app, Deed::SendCode, email, network, now)?;
     let settings = &app.settings;
     let codes = codes(app)?;

@@ -133,12 +133,19 @@ async fn admit(
     }
     let email = Email::parse(body.text("email").unwrap_or_default())
         .map_err(|error| Refusal::InvalidEmail(error.to_string()))?;
-    limits::visitor(app, Deed::Enter, &email, network, now)?;
-    // Before the list: without the passcode nobody learns who is on it.
-    if !settings.passcode_matches(body.text("passcode").unwrap_or_default()) {
+    // Before the list: without the passcode nobody learns who is on it. And before the limits for this
+    // visitor and for the site: whoever does not know it takes nothing from those who do.
+    limits::passcode(app, network, now)?;
+    let passcode = body.text("passcode").unwrap_or_default();
+    if !settings.passcode_matches(passcode) {
+        // Who left it out has not guessed.
+        if !passcode.is_empty() {
+            app.flood.wrong_passcode(network, now);
+        }
         audit::denied("wrong-passcode");
         return Err(Refusal::WrongPasscode);
     }
+    limits::visitor(app, Deed::Enter, &email, network, now)?;
     // The version comes from the setting and not from the visitor: nobody writes into the table what
     // they like, and a page from before the text changed does not count as agreeing to the new one.
     let wanted = settings.consent_version.as_deref();

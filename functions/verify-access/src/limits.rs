@@ -37,6 +37,17 @@ pub(crate) fn visitor(
     told(deed, "visitor or site", counted)
 }
 
+/// Whether a passcode from this network is looked at at all.
+pub(crate) fn passcode(app: &App, network: Option<Network>, now: Timestamp) -> Result<(), Refusal> {
+    if !app.settings.flood_limits || app.settings.passcode.is_none() {
+        return Ok(());
+    }
+    app.flood.may_try_passcode(network, now).map_err(|limited| {
+        audit::limited("Passcode", "network or site");
+        Refusal::Limited(limited.retry_after)
+    })
+}
+
 fn told(deed: Deed, of: &str, counted: Result<(), Limited>) -> Result<(), Refusal> {
     counted.map_err(|limited| {
         audit::limited(&format!("{deed:?}"), of);

@@ -112,6 +112,8 @@ fn a_bad_setting_is_named() {
         ("MAX_SESSIONS_PER_VISITOR", "0"),
         ("MAX_SESSIONS_PER_VISITOR", "101"),
         ("ADMIN_TOKEN", "short"),
+        ("ACCESS_PASSCODE", "sesame!"),
+        ("ACCESS_PASSCODE", "geöffne"),
         ("ADMIN_TOKEN", "thirty-two characters and a space"),
         ("ADMIN_TOKEN_PARAMETER", "/site/admin-token"),
         ("CONSENT_VERSION", &"x".repeat(65)),

@@ -69,14 +69,14 @@ async fn the_way_back_comes_from_the_form_or_from_the_gates_address() {
 async fn a_mistake_in_the_form_keeps_the_way_back() {
     let site = Site::new(&[
         ("ALLOWED_EMAILS", "@example.com"),
-        ("ACCESS_PASSCODE", "sesame"),
+        ("ACCESS_PASSCODE", "open-sesame"),
     ]);
     for (body, code) in [
         ("redirect=%2Fx%2F", "invalid-email"),
         ("redirect=%2Fx%2F&email=", "invalid-email"),
         ("redirect=%2Fx%2F&email=nope", "invalid-email"),
         (
-            "redirect=%2Fx%2F&email=a%40b.cc&passcode=sesame",
+            "redirect=%2Fx%2F&email=a%40b.cc&passcode=open-sesame",
             "not-allowed",
         ),
         ("redirect=%2Fx%2F&email=a%40example.com", "wrong-passcode"),
@@ -97,7 +97,7 @@ async fn a_mistake_in_the_form_keeps_the_way_back() {
         assert!(!answer.sets_cookies);
     }
     assert!(site.rows().await.is_empty());
-    let body = "email=a%40example.com&passcode=sesame";
+    let body = "email=a%40example.com&passcode=open-sesame";
     assert!(
         site.browser()
             .send("POST", PATH, &[FORM], body, START)
@@ -110,7 +110,7 @@ async fn a_mistake_in_the_form_keeps_the_way_back() {
 async fn programs_are_told_by_status_and_code() {
     let site = Site::new(&[
         ("DENIED_EMAILS", "no@example.com"),
-        ("ACCESS_PASSCODE", "sesame"),
+        ("ACCESS_PASSCODE", "open-sesame"),
     ]);
     let big = "x".repeat(64 * 1024 + 1);
     for (headers, body, status, code) in [
@@ -120,7 +120,7 @@ async fn programs_are_told_by_status_and_code() {
         (&[JSON], "", 400, "invalid-email"),
         (
             &[JSON],
-            r#"{"email":"no@example.com","passcode":"sesame"}"#,
+            r#"{"email":"no@example.com","passcode":"open-sesame"}"#,
             403,
             "not-allowed",
         ),
