@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { newestFirst, readCsv } from "../harness/figures.mjs";
 import { send } from "../harness/http.mjs";
+import { isThorough } from "../harness/loop.mjs";
 import { NocoTable } from "../harness/nocodb.mjs";
 import { ADMIN_TOKEN } from "../harness/owner.mjs";
 import { Serve } from "../harness/serve.mjs";
@@ -41,7 +42,9 @@ reports("lastseen serve on SQLite", async () => {
   };
 });
 
-reports("lastseen serve on NocoDB", async () => {
+/** What the store makes of them is in the store's own tests. */
+const onNocodb = isThorough ? reports : () => {};
+onNocodb("lastseen serve on NocoDB", async () => {
   const table = await NocoTable.create();
   const serve = await Serve.start({ ADMIN_TOKEN, ...table.settings });
   const insert = (/** @type {Visit[]} */ visits) => insertIntoNocodb(table, visits);
@@ -58,12 +61,14 @@ reports("lastseen serve on NocoDB", async () => {
   };
 });
 
-suite("a hundred thousand visits as CSV", () => {
+const COUNT = isThorough ? 100_000 : 20_000;
+
+suite(`${COUNT} visits as CSV`, () => {
   test("are every row once, in one file of serve and in the parts of the function", async () => {
     const serve = await Serve.start({ ADMIN_TOKEN });
     try {
       const [from, to] = [Date.parse("2023-01-01") / 1000, Date.parse("2025-01-01") / 1000];
-      const all = journeys({ count: 100_000, from, to, seed: 7 });
+      const all = journeys({ count: COUNT, from, to, seed: 7 });
       insertIntoSqlite(join(serve.home, "lastseen.db"), all);
       const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
       const get = (/** @type {string} */ address) =>
@@ -81,7 +86,7 @@ suite("a hundred thousand visits as CSV", () => {
         if (!next) break;
         parts.push(await get(next));
       }
-      assert.ok(parts.length > 5);
+      assert.ok(parts.length > COUNT / 20_000);
       for (const part of parts) assert.ok(part.body.length < 2_100_000);
       assert.equal(parts.map(({ text }) => text).join(""), whole.text);
 

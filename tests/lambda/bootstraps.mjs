@@ -1,6 +1,7 @@
 /** What `tools/functions` has built, and how this machine runs it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isThorough } from "../harness/loop.mjs";
 import { target } from "./runtime.mjs";
 
 /** What `readelf` calls a machine, by the value of the template's parameter `Architecture`. */
@@ -33,6 +34,9 @@ export function bootstrap(folder, name) {
  *
  * @typedef {"debug" | "arm64"} Build
  */
+
+/** Those that tests run. @type {Build[]} */
+export const BUILDS = isThorough ? ["debug", "arm64"] : ["debug"];
 
 /**
  * How this machine runs it.

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { readSetCookie } from "../harness/http.mjs";
 import { root } from "../harness/process.mjs";
-import { command } from "./bootstraps.mjs";
+import { BUILDS, command } from "./bootstraps.mjs";
 import { event, Sandbox } from "./runtime.mjs";
 import { StubTable } from "./table.mjs";
 
@@ -49,7 +49,7 @@ test("our events have the members of the documented one", () => {
   assert.deepEqual(Object.keys(ours.requestContext.http), Object.keys(context.http));
 });
 
-for (const build of /** @type {const} */ (["debug", "arm64"])) {
+for (const build of BUILDS) {
   suite(`the functions as built for ${build}`, () => {
     /** @type {StubTable} */
     let table;

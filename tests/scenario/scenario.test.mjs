@@ -7,6 +7,7 @@ import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Visitor } from "../harness/http.mjs";
 import { builtOnNocodb, serveOnNocodb, serveOnSqlite, watchOnNocodb } from "../harness/targets.mjs";
+import { BUILDS } from "../lambda/bootstraps.mjs";
 import { plain } from "./answer.mjs";
 import { DIFFERENCES } from "./differences.mjs";
 import { SETTINGS, STEPS } from "./steps.mjs";
@@ -19,7 +20,7 @@ const PLACES = [
   { what: "lastseen serve on SQLite", place: "serve", start: serveOnSqlite },
   { what: "lastseen serve on NocoDB", place: "serve", start: serveOnNocodb },
   { what: "cargo lambda watch on NocoDB", place: "watch", start: watchOnNocodb },
-  .../** @type {const} */ (["debug", "arm64"]).map((build) => ({
+  ...BUILDS.map((build) => ({
     what: `the functions as built for ${build}, on NocoDB`,
     place: /** @type {const} */ ("lambda"),
     start: (/** @type {NodeJS.ProcessEnv} */ settings) => builtOnNocodb(build, settings),
