@@ -1,11 +1,10 @@
 //! Which visits a command is about: the same filters for `sessions` and `visitors` as the API has.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use shared::report::filter::Who;
 use shared::report::{BadParameter, Filter};
-use shared::session::{Limits, RecordId, Session};
+use shared::session::{Limits, Session};
 use shared::settings::{SettingError, StoreSettings, Variables, limits};
 use shared::store::{Listing, PAGE_SIZE, Starts, Store, StoreError};
 use shared::timestamp::Timestamp;
@@ -120,23 +119,22 @@ impl Question {
         mut take: impl FnMut(&[Session]) -> Result<(), E>,
     ) -> Result<(), E> {
         for starts in self.starts() {
-            let mut place = Place::first(starts);
+            let listing = Listing {
+                starts,
+                page_size: PAGE_SIZE,
+                ..Listing::of(match &self.filter.who {
+                    Some(Who::Visitor(email)) => Some(email),
+                    _ => None,
+                })
+            };
+            let mut after = None;
             loop {
-                let listing = Listing {
-                    starts: place.starts,
-                    page_size: PAGE_SIZE,
-                    ..Listing::of(match &self.filter.who {
-                        Some(Who::Visitor(email)) => Some(email),
-                        _ => None,
-                    })
-                };
-                let mut page = store.list(&listing, place.number).await?;
-                let has_more = page.has_more;
-                place.go_on_after(&mut page.sessions);
+                let page = store.list(&listing, after.as_ref()).await?;
+                after.clone_from(&page.rest);
                 let mut sessions: Vec<Session> = page.told(&self.limits).collect();
                 sessions.retain(|session| self.filter.matches(session, self.now, &self.limits));
                 take(&sessions)?;
-                if !has_more {
+                if after.is_none() {
                     break;
                 }
                 tokio::time::sleep(pause).await;
@@ -150,46 +148,6 @@ impl Question {
     fn starts(&self) -> [Starts; 2] {
         let (from, before) = (self.filter.from, self.filter.to);
         [Starts::Between { from, before }, Starts::Missing]
-    }
-}
-
-/// Where reading stands. The next page is asked for by the start that the last one ended at, so that
-/// rows which are deleted meanwhile hide none of those that follow them.
-struct Place {
-    starts: Starts,
-    /// Which page of that: not the first only where more began in one second than a page holds, and
-    /// where there is no start to go by.
-    number: u32,
-    /// Rows of that start, and of its page.
-    seen: HashSet<RecordId>,
-}
-
-impl Place {
-    fn first(starts: Starts) -> Self {
-        Self {
-            starts,
-            number: 0,
-            seen: HashSet::new(),
-        }
-    }
-
-    /// Leaves in a page what has not been seen yet.
-    fn go_on_after(&mut self, page: &mut Vec<Session>) {
-        let ids: HashSet<RecordId> = page.iter().map(|session| session.id.clone()).collect();
-        let last = page.last().map(|session| session.start);
-        page.retain(|session| !self.seen.contains(&session.id));
-        match (&mut self.starts, last) {
-            // Never back: an owner may have typed what sorts elsewhere.
-            (Starts::Between { from, .. }, Some(last)) if from.is_none_or(|from| last > from) => {
-                *from = Some(last);
-                self.number = 0;
-                self.seen = ids;
-            }
-            _ => {
-                self.number = self.number.saturating_add(1);
-                self.seen.extend(ids);
-            }
-        }
     }
 }
 

@@ -36,11 +36,11 @@ pub async fn end_open(
     now: Timestamp,
     rows: usize,
 ) -> Result<Step, StoreError> {
-    let open = store.open(email, now.minus(limits.lifetime)).await?;
+    let open = store.open(email, now.minus(limits.lifetime), None).await?;
     // In the order they began, so that those which began since stand at the end.
     let began_by_now = open.sessions.iter().filter(|session| session.start <= now);
     let has_more = began_by_now.clone().count() > rows
-        || (open.has_more && open.sessions.iter().all(|session| session.start <= now));
+        || (open.rest.is_some() && open.sessions.iter().all(|session| session.start <= now));
     let endings: Vec<_> = began_by_now
         .take(rows)
         .map(|session| {
@@ -99,18 +99,24 @@ pub async fn make_room(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let since = now.minus(limits.lifetime);
+    // Which of them was seen longest ago, only all of them say.
+    let (mut open, mut after) = (Vec::new(), None);
     loop {
-        let page = store.open(Some(email.as_str()), since).await?;
-        let endings = too_many(page.sessions, most, limits, now);
-        store.end_many(&endings, now).await?;
-        for (record, reason) in &endings {
-            audit::ended(record, *reason);
-        }
-        // A full page had more than the bound, which is at most a page.
-        if !page.has_more || endings.is_empty() {
-            return Ok(());
+        let page = store
+            .open(Some(email.as_str()), since, after.as_ref())
+            .await?;
+        open.extend(page.sessions);
+        after = page.rest;
+        if after.is_none() {
+            break;
         }
     }
+    let endings = too_many(open, most, limits, now);
+    store.end_many(&endings, now).await?;
+    for (record, reason) in &endings {
+        audit::ended(record, *reason);
+    }
+    Ok(())
 }
 
 /// Which of these open sessions have to go, and why.
@@ -143,8 +149,8 @@ fn too_many(
 /// [`StoreError`]; some may have been deleted.
 pub async fn forget(store: &dyn Store, email: &Email, rows: usize) -> Result<Step, StoreError> {
     // What was on this page is gone with it, so the next one is the first again.
-    let page = store.list(&Listing::of(Some(email)), 0).await?;
-    let has_more = page.has_more || page.sessions.len() > rows;
+    let page = store.list(&Listing::of(Some(email)), None).await?;
+    let has_more = page.rest.is_some() || page.sessions.len() > rows;
     let listed = page.sessions.into_iter().take(rows);
     let ids: Vec<_> = listed.map(|row| row.id).collect();
     store.delete(&ids).await?;

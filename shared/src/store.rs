@@ -15,10 +15,10 @@ pub mod nocodb_store;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-/// Sessions on one page of a listing: as many as NocoDB gives by default at the most.
+/// Sessions on one page of a listing, where the store gives as many.
 pub const PAGE_SIZE: u16 = 100;
 
-/// As many as NocoDB gives at all (measured on 0.265.1 and 0.301.3): for whoever reads everything.
+/// Sessions on the pages of whoever reads everything, where the store gives as many.
 pub const LARGEST_PAGE: u16 = 1_000;
 
 /// When asking again may help, where the store does not say.
@@ -32,6 +32,10 @@ const BUSY_SPREAD_SECONDS: u8 = 16;
 ///
 /// Every method can be repeated without harm except [`create`](Store::create) and
 /// [`import`](Store::import). None reads a clock to decide anything.
+///
+/// **A read is complete or an error.** A store gives as many rows at once as it likes: what is not on
+/// a page is not there only where [`SessionPage::rest`] says that nothing follows, and a row is gone
+/// only where [`Rows`] does not leave it to be asked for again.
 ///
 /// A session that began at or before the moment of [`end_everything`](Store::end_everything) is
 /// ended for `heartbeat`, `end` and `get`, whatever its row says; the first two also write that into
@@ -70,13 +74,18 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Ended, StoreError>;
 
-    /// Open sessions that began at or after `since`, of one visitor or of all, in the order they
-    /// began: at most [`PAGE_SIZE`]. No token outlives the session lifetime, so older rows are not
-    /// open, whatever they say.
+    /// A page of the open sessions that began at or after `since`, of one visitor or of all, in the
+    /// order they began; their figures by page are left out. No token outlives the session lifetime,
+    /// so older rows are not open, whatever they say.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError>;
+    async fn open(
+        &self,
+        email: Option<&str>,
+        since: Timestamp,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError>;
 
     /// Writes these end reasons. Everything else in the rows stays.
     ///
@@ -103,7 +112,8 @@ pub trait Store: Send + Sync {
     /// written fails soon enough to be kept elsewhere.
     fn hurry(&self) {}
 
-    /// Rows whose visitor was last seen before this moment, open or not: at most [`PAGE_SIZE`].
+    /// Some of the rows whose visitor was last seen before this moment, open or not, at most
+    /// [`PAGE_SIZE`]; none only where there is none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -122,8 +132,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`]; in NocoDB, some may have been added.
     async fn import(&self, sessions: &[Session]) -> Result<(), StoreError>;
 
-    /// Rows of visitors whose address ends so, as `@example.com` or `.example` does: at most
-    /// [`PAGE_SIZE`].
+    /// Some of the rows of visitors whose address ends so, as `@example.com` or `.example` does, at
+    /// most [`PAGE_SIZE`]; none only where there is none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -154,12 +164,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`], also for a row that is no visit, and for what can be no id.
     async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError>;
 
-    /// Those of these rows that are there and are visits, in any order, as they stand; and
-    /// [`SessionPage::everything_ended`].
+    /// These rows, as they stand, as many as one request brings.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError>;
+    async fn rows(&self, ids: &[RecordId]) -> Result<Rows, StoreError>;
 
     /// Whether [`rows`](Self::rows) would say too little of when everything was ended until
     /// [`read_everything`](Self::read_everything) has asked: a request of its own, for whoever counts.
@@ -177,24 +186,24 @@ pub trait Store: Send + Sync {
     /// others may have been changed or not.
     async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError>;
 
-    /// One page of the rows that have an end reason, began at or after `began`, and were ended at or
-    /// after `since`, or at a moment that nobody wrote down; rows of
-    /// [`end_everything`](Self::end_everything) are among them. At most [`LARGEST_PAGE`], those that
-    /// began first come first. Pages count from 0.
+    /// A page of the rows that have an end reason and began at or after `began`; rows of
+    /// [`end_everything`](Self::end_everything) are among them, figures by page are not. With a moment,
+    /// those that were ended then or later, the one that was ended last first; with `None` those whose
+    /// moment nobody wrote down, in no order.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn ended(
         &self,
         began: Timestamp,
-        since: Timestamp,
-        number: u32,
+        since: Option<Timestamp>,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError>;
 
-    /// One page of the sessions that began at or after `since` and have a moment in one of these
+    /// A page of the sessions that began at or after `since` and have a moment in one of these
     /// spans, in the order they began; unlike in every other listing, rows of
     /// [`end_everything`](Self::end_everything) are among them. Where the table lacks the column of
-    /// a span, nothing is in it. Pages count from 0.
+    /// a span, nothing is in it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -202,15 +211,19 @@ pub trait Store: Send + Sync {
         &self,
         since: Timestamp,
         spans: &[Span],
-        number: u32,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError>;
 
-    /// One page of sessions. Pages count from 0, and are counted off anew with every call: rows that
-    /// come or go meanwhile shift what follows them.
+    /// A page of sessions, from the first one or from where an earlier page ended. Rows that come or
+    /// go meanwhile hide and double no others.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError>;
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError>;
 
     /// How many sessions began then.
     ///
@@ -268,12 +281,12 @@ pub struct Listing {
     pub starts: Starts,
     /// Which come first.
     pub order: Order,
-    /// How many make a page, 1 to [`LARGEST_PAGE`].
+    /// How many are wanted on a page, 1 to [`LARGEST_PAGE`].
     pub page_size: u16,
 }
 
 impl Listing {
-    /// All sessions of one visitor or of all, in the order they began, [`PAGE_SIZE`] on a page.
+    /// All sessions of one visitor or of all, in the order they were added, [`PAGE_SIZE`] on a page.
     #[must_use]
     pub fn of(email: Option<&Email>) -> Self {
         Self {
@@ -288,7 +301,7 @@ impl Listing {
 /// Sessions by when they began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Starts {
-    /// All there are.
+    /// All there are. They stand in the order they were added.
     All,
     /// At or after `from`, and before `before`, where these are given.
     Between {
@@ -297,12 +310,12 @@ pub enum Starts {
         /// The first moment that is not.
         before: Option<Timestamp>,
     },
-    /// Those whose start an owner has emptied, or made something that is no time.
+    /// Those whose start an owner has emptied, or made something that is no time. They stand in the
+    /// order they were added.
     Missing,
 }
 
-/// The order of a listing. What began in the same second stands in an order of the store's own,
-/// which does not change.
+/// The order of a listing. What began in the same second stands in the order it was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The one that began first.
@@ -348,12 +361,34 @@ pub struct Ended {
 /// One page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionPage {
-    /// In the order that was asked for.
+    /// In the order that was asked for. None may be on a page that others follow.
     pub sessions: Vec<Session>,
-    /// Another page follows.
-    pub has_more: bool,
-    /// Of [`Store::list`]: the moments of [`Store::end_everything`], at least the newest
-    /// [`PAGE_SIZE`].
+    /// Where the next page begins. `None` is proven: nothing follows.
+    pub rest: Option<After>,
+    /// Of [`Store::list`]: the moments of [`Store::end_everything`].
+    pub everything_ended: Vec<Timestamp>,
+}
+
+/// Where a listing goes on: behind this row, which need not be there any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The cell that the listing is ordered by, as it stands; `None` where it is ordered by the id.
+    pub cell: Option<String>,
+    /// The row's id.
+    pub id: RecordId,
+}
+
+/// What one request told of rows that were asked for by their ids. One that is in none of these lists
+/// is not there, or is no visit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// In any order, as they stand.
+    pub found: Vec<Session>,
+    /// Nothing is known of these yet: ask again.
+    pub left: Vec<RecordId>,
+    /// Rows that are too large to be read.
+    pub too_large: Vec<RecordId>,
+    /// See [`SessionPage::everything_ended`].
     pub everything_ended: Vec<Timestamp>,
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use shared::email::Email;
 use shared::report::{Cache, Filter};
 use shared::session::{EndReason, Heartbeat, Limits, PageFigures, RecordId, Session};
-use shared::store::{Ended, Listing, SessionPage, Starts, Store, StoreError};
+use shared::store::{After, Ended, Listing, SessionPage, Starts, Store, StoreError};
 use shared::timestamp::Timestamp;
 
 const ROWS: u64 = 100_000;
@@ -95,7 +95,12 @@ impl Store for Endless {
     ) -> Result<Ended, StoreError> {
         unimplemented!()
     }
-    async fn open(&self, _: Option<&str>, _: Timestamp) -> Result<SessionPage, StoreError> {
+    async fn open(
+        &self,
+        _: Option<&str>,
+        _: Timestamp,
+        _: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         unimplemented!()
     }
     async fn end_many(&self, _: &[(RecordId, EndReason)], _: Timestamp) -> Result<(), StoreError> {
@@ -116,13 +121,18 @@ impl Store for Endless {
     async fn import(&self, _: &[Session]) -> Result<(), StoreError> {
         unimplemented!()
     }
-    async fn rows(&self, _: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+    async fn rows(&self, _: &[RecordId]) -> Result<shared::store::Rows, StoreError> {
         unimplemented!()
     }
     async fn write_many(&self, _: &[(RecordId, shared::store::Change)]) -> Result<(), StoreError> {
         unimplemented!()
     }
-    async fn ended(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<SessionPage, StoreError> {
+    async fn ended(
+        &self,
+        _: Timestamp,
+        _: Option<Timestamp>,
+        _: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         unimplemented!()
     }
     async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
@@ -132,21 +142,30 @@ impl Store for Endless {
         &self,
         _: Timestamp,
         _: &[shared::store::Span],
-        _: u32,
+        _: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
         unimplemented!()
     }
     async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
         unimplemented!()
     }
-    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         let size = u64::from(listing.page_size);
         let mut rows = numbers(listing.starts);
-        rows.start += size * u64::from(number);
+        // The page's number stands in for its last row.
+        let number = after.map_or(0, |after| after.id.as_str().parse::<u64>().unwrap());
+        rows.start += size * number;
         let has_more = rows.start + size < rows.end;
         Ok(SessionPage {
             sessions: rows.take(listing.page_size.into()).map(visit).collect(),
-            has_more,
+            rest: has_more.then(|| After {
+                cell: None,
+                id: RecordId::new((number + 1).to_string()),
+            }),
             ..SessionPage::default()
         })
     }

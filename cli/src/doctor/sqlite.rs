@@ -44,7 +44,7 @@ pub(super) async fn check(variables: &Variables) -> Vec<Finding> {
     }
     let listed = match open_store(&StoreSettings::Sqlite(path.to_owned()), None) {
         Ok(store) => store
-            .list(&Listing::of(None), 0)
+            .list(&Listing::of(None), None)
             .await
             .map(|_| ())
             .map_err(|error| error.to_string()),

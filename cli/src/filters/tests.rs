@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use shared::session::Pages;
+use shared::session::{Pages, RecordId};
 use shared::store::sqlite::SqliteStore;
 
 use super::*;

@@ -96,7 +96,7 @@ async fn everything_is_ended_at_once_and_the_rows_are_closed() {
         assert!(ran.out.ends_with("closed 103 rows.\n"), "{ran:?}");
         assert!(
             store
-                .open(None, Timestamp::from_unix(0))
+                .open(None, Timestamp::from_unix(0), None)
                 .await
                 .unwrap()
                 .sessions

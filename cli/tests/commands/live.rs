@@ -41,7 +41,7 @@ fn doctor(place: &Place, url: &str) -> Ran {
 
 async fn rows(store: &dyn Store) -> usize {
     store
-        .list(&shared::store::Listing::of(None), 0)
+        .list(&shared::store::Listing::of(None), None)
         .await
         .unwrap()
         .sessions
@@ -290,13 +290,13 @@ async fn in_another_store_than_the_sites_no_visitors_row_is_touched() {
         .await;
     }
     let before = theirs
-        .list(&shared::store::Listing::of(None), 0)
+        .list(&shared::store::Listing::of(None), None)
         .await
         .unwrap();
     only_wrong(&doctor(&doctors, &serving.url), "its store is another one");
     assert_eq!(
         theirs
-            .list(&shared::store::Listing::of(None), 0)
+            .list(&shared::store::Listing::of(None), None)
             .await
             .unwrap(),
         before

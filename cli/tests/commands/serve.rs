@@ -45,7 +45,7 @@ async fn old_visits_are_deleted_as_soon_as_it_starts() {
     let mut left = Vec::new();
     for _ in 0..100 {
         left = store
-            .list(&shared::store::Listing::of(None), 0)
+            .list(&shared::store::Listing::of(None), None)
             .await
             .unwrap()
             .sessions;

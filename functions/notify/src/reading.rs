@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::email::Email;
 use shared::session::{Limits, Session};
 use shared::settings::Pace;
-use shared::store::{Listing, Moment, Span, Store, StoreError, columns};
+use shared::store::{Listing, Moment, Span, Starts, Store, StoreError, columns};
 use shared::timestamp::Timestamp;
 
 use crate::events::{Event, Kind, Window, told_at};
@@ -87,10 +87,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn all(&self, spans: &[Span]) -> Result<Vec<Session>, StoreError> {
         let mut rows = Vec::new();
-        for number in 0.. {
-            let page = self.store.within(self.since, spans, number).await?;
+        let mut after = None;
+        loop {
+            let page = self.store.within(self.since, spans, after.as_ref()).await?;
             rows.extend(page.sessions);
-            if !page.has_more {
+            after = page.rest;
+            if after.is_none() {
                 break;
             }
             tokio::time::sleep(self.pace.pause).await;
@@ -106,17 +108,26 @@ impl Reader<'_> {
             return Ok(false);
         };
         tokio::time::sleep(self.pace.pause).await;
-        let page = self.store.list(&Listing::of(Some(&email)), 0).await?;
-        let order = |one: &Session| {
-            let id = one.id.as_str();
-            (
-                one.start,
-                id.parse::<u64>().unwrap_or(u64::MAX),
-                id.to_owned(),
-            )
+        // In the order they began, so that the first one that comes is the first visit.
+        let listing = Listing {
+            starts: Starts::Between {
+                from: None,
+                before: Some(session.start.plus(1)),
+            },
+            ..Listing::of(Some(&email))
         };
-        let first = page.sessions.iter().min_by_key(|one| order(one));
-        // A row that was deleted meanwhile was nobody's first visit either.
-        Ok(first.is_some_and(|first| first.id == session.id))
+        let mut after = None;
+        loop {
+            let page = self.store.list(&listing, after.as_ref()).await?;
+            after = page.rest;
+            if let Some(first) = page.sessions.first() {
+                return Ok(first.id == session.id);
+            }
+            if after.is_none() {
+                // A row that was deleted meanwhile was nobody's first visit either.
+                return Ok(false);
+            }
+            tokio::time::sleep(self.pace.pause).await;
+        }
     }
 }

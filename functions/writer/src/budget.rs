@@ -1,5 +1,6 @@
 //! How many requests a second the store is sent.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -10,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 pub struct Budget {
     every: Duration,
     next: Mutex<Instant>,
+    taken: AtomicUsize,
 }
 
 impl Budget {
@@ -19,6 +21,7 @@ impl Budget {
         Self {
             every: Duration::from_secs(1) / requests.max(1),
             next: Mutex::new(Instant::now()),
+            taken: AtomicUsize::new(0),
         }
     }
 
@@ -28,7 +31,14 @@ impl Budget {
         let turn = (*next).max(Instant::now());
         *next = turn + self.every;
         drop(next);
+        self.taken.fetch_add(1, Ordering::Relaxed);
         sleep_until(turn).await;
+    }
+
+    /// How many were sent so far.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// How many may be sent in this time.

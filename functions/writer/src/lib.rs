@@ -6,16 +6,17 @@
 //! before it is written, so that nothing in it is ever taken back.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shared::audit;
 use shared::email::EmailRules;
+use shared::nocodb;
 use shared::queue::{
     Board, EVERY_SECONDS, Entry, Key, Notice, Queue, QueueError, QueuedEnding, Waiting, folded,
 };
 use shared::session::{EndReason, Ending, Limits, RecordId, Session};
-use shared::store::nocodb_store::ROWS_AT_ONCE;
-use shared::store::{Change, PAGE_SIZE, Store, StoreError};
+use shared::store::{Change, PAGE_SIZE, Rows, Store, StoreError};
 use shared::timestamp::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -28,6 +29,11 @@ pub use budget::Budget;
 
 /// Entries in one step: what a sandbox has room for many times over.
 const MOST_AT_ONCE: usize = 10_000;
+/// Rows that are asked for together. A store gives as many of them as it likes.
+const ROWS_AT_ONCE: usize = 500;
+/// Rows that one request writes, of those that another one reads: where a server gives a hundred rows at
+/// once, as NocoDB's cloud does. What a run sees replaces it.
+const ROWS_PER_REQUEST: usize = PAGE_SIZE as usize / 2;
 /// How long nothing is tried after the store was away, where it does not say.
 const AWAY: Duration = Duration::from_secs(10);
 
@@ -81,6 +87,8 @@ struct Turns {
     /// With when the budget is spent by what was taken before.
     take: Mutex<Option<Instant>>,
     write: Mutex<()>,
+    /// Rows that were read and written, by the requests they took; 0 before the first ones.
+    rows_per_request: AtomicUsize,
 }
 
 /// How far the writing of some entries came.
@@ -194,12 +202,11 @@ impl Writer<'_> {
             if time < TOO_SHORT {
                 return Ok(None);
             }
-            // One request writes a hundred rows, and another reads what four and a half of them write.
-            let requests = self.budget.within(time);
-            let fits = requests
-                .saturating_mul(usize::from(PAGE_SIZE))
-                .saturating_mul(4)
-                / 5;
+            let rows = match turns.rows_per_request.load(Ordering::Relaxed) {
+                0 => ROWS_PER_REQUEST,
+                seen => seen,
+            };
+            let fits = self.budget.within(time).saturating_mul(rows);
             let taken = self.queue.take(fits.clamp(1, MOST_AT_ONCE), now).await?;
             let entries = taken.len();
             let waiting = folded(taken);
@@ -212,12 +219,19 @@ impl Writer<'_> {
         let mut progress = Progress::default();
         let error = {
             let _turn = turns.write.lock().await;
+            let requests = self.budget.taken();
             let all = self.write_all(&waiting, now, &mut progress);
             // What is cut off here comes again by itself.
-            timeout_at(end + GRACE, all)
+            let error = timeout_at(end + GRACE, all)
                 .await
                 .ok()
-                .and_then(Result::err)
+                .and_then(Result::err);
+            let requests = self.budget.taken().saturating_sub(requests);
+            if progress.rows >= usize::from(PAGE_SIZE) {
+                let seen = progress.rows / requests.max(1);
+                turns.rows_per_request.store(seen.max(1), Ordering::Relaxed);
+            }
+            error
         };
         let receipts = |keys: &HashSet<Key>| -> Vec<String> {
             let some = waiting.iter().filter(|one| keys.contains(&one.entry.key));
@@ -267,8 +281,9 @@ impl Writer<'_> {
         now: Timestamp,
         progress: &mut Progress,
     ) -> Result<(), StoreError> {
-        for some in waiting.chunks(ROWS_AT_ONCE) {
-            self.write(some, now, progress).await?;
+        let mut left: Vec<&Waiting> = waiting.iter().collect();
+        while !left.is_empty() {
+            left = self.write(left, now, progress).await?;
         }
         for (own, ending, key) in std::mem::take(&mut progress.others) {
             progress.rows += others::end(self, &own, ending).await?;
@@ -277,28 +292,53 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes entries of sessions that all differ, at most [`ROWS_AT_ONCE`].
-    async fn write(
+    /// Writes some of these entries, of sessions that all differ, and gives back the rest: as many as
+    /// rows come with one request. A row is gone where the store was asked for it and says so; what did
+    /// not come is asked for again.
+    async fn write<'w>(
         &self,
-        some: &[Waiting],
+        mut some: Vec<&'w Waiting>,
         now: Timestamp,
         progress: &mut Progress,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<RecordId> = some
-            .iter()
-            .map(|one| one.entry.key.record.clone())
-            .collect();
+    ) -> Result<Vec<&'w Waiting>, StoreError> {
+        let mut later = some.split_off(some.len().min(ROWS_AT_ONCE));
+        let id = |one: &&Waiting| one.entry.key.record.clone();
+        let ids: Vec<RecordId> = some.iter().map(id).collect();
         if self.store.everything_is_stale() {
             self.budget.take().await;
             self.store.read_everything().await;
         }
         self.budget.take().await;
-        let (rows, everything_ended) = self.store.rows(&ids).await?;
-        let rows: HashMap<&RecordId, &Session> = rows.iter().map(|row| (&row.id, row)).collect();
+        let Rows {
+            found,
+            left,
+            too_large,
+            everything_ended,
+        } = self.store.rows(&ids).await?;
+        if left.len() >= ids.len() {
+            let nothing = nocodb::Error::Unreadable(nocodb::Unreadable::WrongShape);
+            return Err(StoreError::NocoDb(nothing));
+        }
+        let rows: HashMap<&RecordId, &Session> = found.iter().map(|row| (&row.id, row)).collect();
         let newest = everything_ended.into_iter().max();
+        let (left, too_large): (HashSet<_>, HashSet<_>) =
+            (left.iter().collect(), too_large.iter().collect());
 
         let mut changes = Vec::new();
-        for Waiting { entry, .. } in some {
+        for waiting in some {
+            let entry = &waiting.entry;
+            if left.contains(&entry.key.record) {
+                later.push(waiting);
+                continue;
+            }
+            if too_large.contains(&entry.key.record) {
+                tracing::error!(
+                    record = entry.key.record.as_str(),
+                    "a row is too large to be read, and stays as it is"
+                );
+                progress.refused.insert(entry.key.clone());
+                continue;
+            }
             // A row that is gone, or another session's: the owner wants no trace of this visit.
             let row = rows.get(&entry.key.record).filter(|row| entry.owns(row));
             let Some(row) = row else {
@@ -331,7 +371,7 @@ impl Writer<'_> {
                 progress.written(entry, after.clone());
             }
         }
-        Ok(())
+        Ok(later)
     }
 
     /// The row with the entry in it.

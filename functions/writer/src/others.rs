@@ -38,9 +38,10 @@ pub(crate) async fn end(
         page_size: PAGE_SIZE,
     };
     let mut count = 0;
-    for number in 0.. {
+    let mut after = None;
+    loop {
         writer.budget.take().await;
-        let page = writer.store.list(&listing, number).await?;
+        let page = writer.store.list(&listing, after.as_ref()).await?;
         let others = page.sessions.iter().filter(|row| row.id != own.id);
         let changes: Vec<_> = others
             .filter_map(|row| Some((row.id.clone(), change(writer, row, wanted)?)))
@@ -50,11 +51,11 @@ pub(crate) async fn end(
             count += changes.len();
             shared::audit::ended_many(changes.len(), reason);
         }
-        if !page.has_more {
-            break;
+        after = page.rest;
+        if after.is_none() {
+            return Ok(count);
         }
     }
-    Ok(count)
 }
 
 fn change(writer: &Writer<'_>, row: &Session, ending: Ending) -> Option<Change> {

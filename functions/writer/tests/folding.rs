@@ -223,5 +223,5 @@ async fn written(batches: Vec<Vec<Entry>>) -> Vec<Session> {
     let ids = ["1", "2"].map(RecordId::new);
     // Nothing is left that would be written.
     assert_eq!(queue.take(9, START).await.unwrap(), []);
-    store.rows(&ids).await.unwrap().0
+    store.rows(&ids).await.unwrap().found
 }

@@ -1,6 +1,13 @@
 //! The HTTP underneath: one request, its attempts, and a bounded answer.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use secrecy::ExposeSecret;
@@ -33,6 +40,10 @@ struct Inner {
     connections: Connections,
     token: HeaderValue,
     config: Config,
+    /// The most rows that one answer had.
+    largest_page: AtomicU32,
+    /// Rows that fit into an answer, as far as larger ones have failed.
+    fitting: AtomicU32,
 }
 
 impl fmt::Debug for Client {
@@ -94,6 +105,8 @@ impl Client {
                 connections,
                 token,
                 config,
+                largest_page: AtomicU32::new(0),
+                fitting: AtomicU32::new(u32::MAX),
             }),
         })
     }
@@ -132,6 +145,35 @@ impl Client {
     /// The address of a path below the configured one.
     pub(super) fn url(&self, segments: &[&str]) -> Url {
         extended(&self.inner.config.url, segments)
+    }
+
+    /// How many rows to ask for where so many are wanted.
+    pub(super) fn page_size(&self, wanted: u32) -> u32 {
+        wanted.min(self.inner.fitting.load(Ordering::Relaxed))
+    }
+
+    /// Whether this server's clamp, which is the same for every page, is known to lie above.
+    pub(super) fn has_given_more_than(&self, rows: u32) -> bool {
+        self.inner.largest_page.load(Ordering::Relaxed) > rows
+    }
+
+    /// So many rows came where so many were asked for. After one that was too large, pages grow again
+    /// slowly.
+    pub(super) fn page_came(&self, asked: u32, came: u32) {
+        let Inner {
+            largest_page,
+            fitting,
+            ..
+        } = self.inner.as_ref();
+        largest_page.fetch_max(came, Ordering::Relaxed);
+        if came >= asked && asked == fitting.load(Ordering::Relaxed) {
+            fitting.store(asked + asked / 8 + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Only so many rows may fit.
+    pub(super) fn page_was_too_large(&self, rows: u32) {
+        self.inner.fitting.store(rows, Ordering::Relaxed);
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, Error> {

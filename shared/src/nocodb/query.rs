@@ -2,14 +2,14 @@
 
 use super::{Error, Filter};
 
-/// What to list: which rows, in which order, which columns, which page. [`Query::new`] lists
-/// everything, 100 rows a page.
+/// What to list: which rows, in which order, which columns. [`Query::new`] lists everything, 100 rows
+/// a page. There are no page numbers: servers give fewer rows than they are asked for, so that a
+/// second page begins nobody knows where. Ask for what stands behind the last row instead.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     filter: Option<Filter>,
     sort: Vec<Sort>,
     fields: Vec<String>,
-    page: u32,
     page_size: u32,
 }
 
@@ -36,7 +36,6 @@ impl Query {
             filter: None,
             sort: Vec::new(),
             fields: Vec::new(),
-            page: 1,
             page_size: 100,
         }
     }
@@ -76,30 +75,21 @@ impl Query {
         self
     }
 
-    /// Which page, from 1.
-    #[must_use]
-    pub fn page(mut self, page: u32) -> Self {
-        self.page = page.max(1);
-        self
-    }
-
-    /// Rows per page, 1 to 1,000: the server gives no more (measured on 0.265.1 and 0.301.3).
+    /// Rows wanted, 1 to 1,000. The server may give fewer, or more: by `DB_QUERY_LIMIT_MAX` (1,000
+    /// on 0.265.1 and 0.301.3 unless set; 100 on the cloud) and `DB_QUERY_LIMIT_MIN`.
     #[must_use]
     pub fn page_size(mut self, rows: u32) -> Self {
         self.page_size = rows.clamp(1, 1000);
         self
     }
 
-    pub(super) fn next_page(&mut self) {
-        self.page = self.page.saturating_add(1);
+    pub(super) const fn rows(&self) -> u32 {
+        self.page_size
     }
 
     /// Names and values for the URL, not yet percent-encoded.
-    pub(super) fn parameters(&self) -> Result<Vec<(&'static str, String)>, Error> {
-        let mut parameters = vec![
-            ("page", self.page.to_string()),
-            ("pageSize", self.page_size.to_string()),
-        ];
+    pub(super) fn parameters(&self, rows: u32) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut parameters = vec![("pageSize", rows.to_string())];
         if let Some(filter) = &self.filter {
             parameters.push(("where", filter.render()?));
         }

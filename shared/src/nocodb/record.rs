@@ -30,12 +30,12 @@ impl fmt::Debug for Record {
     }
 }
 
-/// One page of a listing.
+/// The first rows of what a query matches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// The rows; none on a page past the end.
+    /// The rows.
     pub records: Vec<Record>,
-    /// Whether the server says that another page follows.
+    /// Whether more may match. `false` is proven: see [`Table::list`](super::Table::list).
     pub has_more: bool,
 }
 
@@ -53,6 +53,12 @@ impl RecordId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id as a number, as NocoDB's own keys are.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        self.0.parse().ok()
     }
 }
 

@@ -227,34 +227,61 @@ impl Table {
         Ok(())
     }
 
-    /// One page of rows. A page past the end is empty (the server's `422` for it is not an error
-    /// here).
+    /// The first rows of what matches, in the query's order.
+    ///
+    /// A short page is not the last one: servers clamp pages to a length of their own, and what an
+    /// answer says of itself (`next`) has been wrong. So [`Page::has_more`] is `false` only where
+    /// nothing came, or where the answer says so **and** this server has given more rows at once
+    /// before. Anybody else asks for what stands behind the last row, until nothing comes.
+    ///
+    /// A page that is [`Unreadable::TooLarge`] is asked for again with half the rows, and the
+    /// client's later ones begin there.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a filter that cannot be put; [`Error::Refused`] for a column that does not exist.
+    /// [`Error::InvalidInput`] for a filter that cannot be put; [`Error::Refused`] for a column that does not exist;
+    /// [`Unreadable::TooLarge`] where a single row is.
     pub async fn list(&self, query: &Query) -> Result<Page, Error> {
-        let mut url = self.records();
-        url.query_pairs_mut().extend_pairs(query.parameters()?);
-        match self.client.get::<Records>(url).await {
-            Ok(answer) => Ok(Page {
-                has_more: answer.next.is_some(),
-                records: answer.records,
-            }),
-            Err(Error::Refused { code, .. }) if code == "INVALID_OFFSET_VALUE" => Ok(Page {
-                records: Vec::new(),
-                has_more: false,
-            }),
-            Err(error) => Err(error),
+        let mut rows = self.client.page_size(query.rows());
+        loop {
+            let mut url = self.records();
+            url.query_pairs_mut().extend_pairs(query.parameters(rows)?);
+            match self.client.get::<Records>(url).await {
+                Ok(answer) => {
+                    let count = u32::try_from(answer.records.len()).unwrap_or(u32::MAX);
+                    let is_last = count == 0
+                        || (answer.next.is_none()
+                            && count < rows
+                            && self.client.has_given_more_than(count));
+                    self.client.page_came(rows, count);
+                    return Ok(Page {
+                        records: answer.records,
+                        has_more: !is_last,
+                    });
+                }
+                Err(Error::Unreadable(Unreadable::TooLarge)) if rows > 1 => {
+                    rows /= 2;
+                    self.client.page_was_too_large(rows);
+                    tracing::info!(
+                        rows,
+                        "NocoDB's answer was too large; fewer rows are asked for"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    /// All pages from the query's own on. Sort by a column that is not changed meanwhile, or rows
-    /// may be seen twice or not at all: pages are counted off anew with every request.
+    /// All rows that match, in the order of their keys: whatever comes or goes meanwhile, no other row
+    /// is missed or seen twice. The table's key must be titled [`KEY`].
     #[must_use]
-    pub fn pages(&self, query: Query) -> Pages {
+    pub fn pages(&self, filter: Option<Filter>, fields: &[&str], page_size: u32) -> Pages {
+        let query = Query::new().fields(fields.iter().copied()).ascending(KEY);
         Pages {
             table: self.clone(),
-            query: Some(query),
+            filter,
+            query: query.page_size(page_size),
+            after: None,
+            is_over: false,
         }
     }
 
@@ -299,7 +326,10 @@ impl Table {
 #[derive(Debug)]
 pub struct Pages {
     table: Table,
-    query: Option<Query>,
+    filter: Option<Filter>,
+    query: Query,
+    after: Option<i64>,
+    is_over: bool,
 }
 
 impl Pages {
@@ -307,16 +337,30 @@ impl Pages {
     ///
     /// # Errors
     /// As for [`Table::list`]; the same page may be asked for again by another call.
+    /// [`Unreadable::WrongShape`] for rows that were not asked for, since then nobody knows what is
+    /// missing.
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, Error> {
-        let Some(query) = &mut self.query else {
+        if self.is_over {
             return Ok(None);
-        };
-        let page = self.table.list(query).await?;
-        if page.has_more && !page.records.is_empty() {
-            query.next_page();
-        } else {
-            self.query = None;
         }
+        let behind = self.after.map(|key| Filter::gt(KEY, key));
+        let filter = match (self.filter.clone(), behind) {
+            (Some(filter), Some(behind)) => Some(behind.and(filter)),
+            (filter, behind) => filter.or(behind),
+        };
+        let query = match filter {
+            Some(filter) => self.query.clone().filter(filter),
+            None => self.query.clone(),
+        };
+        let page = self.table.list(&query).await?;
+        for record in &page.records {
+            let key = record.id.number();
+            if key.is_none() || key <= self.after {
+                return Err(Error::Unreadable(Unreadable::WrongShape));
+            }
+            self.after = key;
+        }
+        self.is_over = !page.has_more;
         Ok(Some(page.records).filter(|records| !records.is_empty()))
     }
 }

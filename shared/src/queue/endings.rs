@@ -27,8 +27,6 @@ const OVERLAP_SECONDS: u64 = 90;
 const HORIZON_SECONDS: u64 = 3_600;
 /// In one notice: some 150 kB of the 256 that a message of SQS holds.
 const MOST_ENDED: usize = 2_000;
-/// A question is so many pages at most.
-const MOST_PAGES: u32 = 50;
 
 /// What the store told of endings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,9 +96,11 @@ impl Notice {
     ) -> Result<Self, StoreError> {
         let began = now.minus(limits.lifetime);
         let (mut ended, mut everything) = (Vec::new(), None);
-        for number in 0..MOST_PAGES {
+        // What an owner typed, all of it; and then what has a moment, the newest first.
+        let (mut since_when, mut after) = (None, None);
+        loop {
             turn().await;
-            let page = store.ended(began, since, number).await?;
+            let page = store.ended(began, since_when, after.as_ref()).await?;
             for row in page.sessions {
                 if row.email == EVERYONE {
                     everything = everything.max(Some(row.start));
@@ -114,11 +114,15 @@ impl Notice {
                     ended.push((row.ended_at, session));
                 }
             }
-            if !page.has_more {
-                break;
+            after = page.rest;
+            match (&after, since_when) {
+                (Some(_), Some(_)) if ended.len() > MOST_ENDED && is_newest_first(&ended) => break,
+                (Some(_), _) => {}
+                (None, None) => since_when = Some(since),
+                (None, Some(_)) => break,
             }
         }
-        let (from, ended) = newest(ended, since);
+        let (from, ended) = newest(ended, since, now);
         Ok(Self {
             from,
             until: now,
@@ -128,13 +132,28 @@ impl Notice {
     }
 }
 
+/// Whether what follows was ended no later than what came. A table whose moments are days is listed by
+/// its key.
+fn is_newest_first(ended: &[(Option<Timestamp>, Ended)]) -> bool {
+    let moments = ended.iter().filter_map(|(at, _)| *at);
+    moments.is_sorted_by(|one, next| one >= next)
+}
+
 /// At most [`MOST_ENDED`], those that were ended last, and since when they are all.
-fn newest(mut ended: Vec<(Option<Timestamp>, Ended)>, since: Timestamp) -> (Timestamp, Vec<Ended>) {
+fn newest(
+    mut ended: Vec<(Option<Timestamp>, Ended)>,
+    since: Timestamp,
+    now: Timestamp,
+) -> (Timestamp, Vec<Ended>) {
     // Those without a moment first: an owner's words.
     ended.sort_by_key(|(at, _)| (at.is_some(), std::cmp::Reverse(*at)));
-    let cut = ended.get(MOST_ENDED).and_then(|(at, _)| *at);
+    let from = match ended.get(MOST_ENDED) {
+        None => since,
+        Some((Some(at), _)) => since.max(at.plus(1)),
+        // Not even all of these are told: whoever is not among them may have been ended.
+        Some((None, _)) => now.plus(1),
+    };
     ended.truncate(MOST_ENDED);
-    let from = cut.map_or(since, |at| since.max(at.plus(1)));
     (from, ended.into_iter().map(|(_, ended)| ended).collect())
 }
 
@@ -277,18 +296,22 @@ mod tests {
                 ..ended(9_999)
             },
         );
+        let now = since.plus(5_400);
         let all = |count: u64| -> Vec<_> {
             let at = |number| (Some(since.plus(number)), ended(number));
             (0..count).map(at).chain([by_hand.clone()]).collect()
         };
-        let (from, kept) = newest(all(100), since);
+        let (from, kept) = newest(all(100), since, now);
         assert_eq!((from, kept.len()), (since, 101));
-        let (from, kept) = newest(all(3_000), since);
+        let (from, kept) = newest(all(3_000), since, now);
         assert_eq!(kept.len(), MOST_ENDED);
         assert!(kept.contains(&by_hand.1) && kept.contains(&ended(2_999)));
         // Everything from then on is there, and nothing is said of before.
         let first = from.since(since);
         assert!(kept.contains(&ended(first)) && !kept.contains(&ended(first - 1)));
+        let typed = vec![by_hand.clone(); MOST_ENDED + 1];
+        let (nothing, _) = newest(typed, since, now);
+        assert!(nothing > now, "nobody is known to be open");
         let notice = Notice {
             from,
             until: from,

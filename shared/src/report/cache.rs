@@ -2,7 +2,7 @@
 //!
 //! A table can have more rows than one request has time for. So requests share one reader: each
 //! drives it for a few seconds at most and answers with what is there, and the next one goes on from
-//! there. Rows are read from the newest start down, and the next page is asked for by the start the
+//! there. Rows are read from the newest start down, and the next page is asked for by the row the
 //! last one ended at: rows that come or go meanwhile can neither hide others nor double them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,8 @@ use super::row::{Row, Texts};
 use super::view::{Part, Pieces, ReadTo, View, append, trim};
 use crate::session::Limits;
 use crate::store::{
-    DEFAULT_RETRY_AFTER, LARGEST_PAGE, Listing, Order, SessionPage, Starts, Store, StoreError,
+    After, DEFAULT_RETRY_AFTER, LARGEST_PAGE, Listing, Order, SessionPage, Starts, Store,
+    StoreError,
 };
 use crate::timestamp::Timestamp;
 
@@ -225,13 +226,14 @@ impl Reader {
     /// Counts the rows, and reads those without a start, which no range holds.
     async fn begin(&mut self, task: &Task<'_>) -> Result<(), StoreError> {
         let stored = task.store.count(Starts::All).await?;
-        let mut startless = Vec::new();
-        for number in 0.. {
+        let (mut startless, mut after) = (Vec::new(), None);
+        loop {
             sleep(task.pause).await;
-            let page = task.store.list(&listing(Starts::Missing), number).await?;
-            let has_more = page.has_more;
+            let listing = listing(Starts::Missing);
+            let page = task.store.list(&listing, after.as_ref()).await?;
+            after.clone_from(&page.rest);
             startless.extend(rows(page, task, &mut self.texts));
-            if !has_more {
+            if after.is_none() {
                 break;
             }
         }
@@ -260,8 +262,8 @@ impl Reader {
         let boundary = self.view.boundary;
         let sweep = (self.recent).get_or_insert_with(|| Sweep::new(Some(boundary), None, task));
         let page = sweep.page(task).await?;
-        let has_more = page.has_more;
-        let is_done = sweep.add(rows(page, task, &mut self.texts), has_more, task.now);
+        let rest = page.rest.clone();
+        let is_done = sweep.add(rows(page, task, &mut self.texts), rest, task.now);
         if is_done || !self.view.recent.is_complete {
             let mut pieces = sweep.pieces.clone();
             // Older rows may have been read anew since, up to a later boundary.
@@ -293,9 +295,9 @@ impl Reader {
         };
         if !older.sweep.is_done {
             let page = older.sweep.page(task).await?;
-            let has_more = page.has_more;
+            let rest = page.rest.clone();
             let rows = rows(page, task, &mut self.texts);
-            let is_done = older.sweep.add(rows, has_more, task.now);
+            let is_done = older.sweep.add(rows, rest, task.now);
             if !self.view.older.is_complete && !older.is_again {
                 self.view.older.pieces.clone_from(&older.sweep.pieces);
                 self.view.older.as_of = Some(older.sweep.began);
@@ -350,13 +352,11 @@ struct Older {
 
 /// Reading a range from its newest row down.
 struct Sweep {
-    from: Option<Timestamp>,
-    /// What is still to be read began before this.
-    before: Option<Timestamp>,
-    /// Which page of that: not the first only where more began in one second than a page holds.
-    number: u32,
-    /// Something has been read, so that what `before` leaves out is there.
-    has_moved: bool,
+    range: Starts,
+    /// Behind what has been read.
+    after: Option<After>,
+    /// Rows of the second that the last page ended in: the rest of them is on the next one.
+    of_last_second: Vec<Row>,
     pieces: Pieces,
     began: Timestamp,
     last_step: Timestamp,
@@ -367,10 +367,9 @@ struct Sweep {
 impl Sweep {
     const fn new(from: Option<Timestamp>, before: Option<Timestamp>, task: &Task<'_>) -> Self {
         Self {
-            from,
-            before,
-            number: 0,
-            has_moved: false,
+            range: Starts::Between { from, before },
+            after: None,
+            of_last_second: Vec::new(),
             pieces: Vec::new(),
             began: task.now,
             last_step: task.now,
@@ -380,40 +379,28 @@ impl Sweep {
     }
 
     async fn page(&self, task: &Task<'_>) -> Result<SessionPage, StoreError> {
-        let range = Starts::Between {
-            from: self.from,
-            before: self.before,
-        };
-        task.store.list(&listing(range), self.number).await
+        let listing = listing(self.range);
+        task.store.list(&listing, self.after.as_ref()).await
     }
 
     /// Adds a page, and says whether it was the last one.
-    fn add(&mut self, mut rows: Vec<Row>, has_more: bool, now: Timestamp) -> bool {
+    fn add(&mut self, rows: Vec<Row>, rest: Option<After>, now: Timestamp) -> bool {
         self.last_step = now;
-        self.is_done = !has_more;
-        if has_more {
-            let first = rows.first().map(Row::start);
-            // Never back up: whatever a store gives, reading comes to an end.
-            let is_below = |last: Timestamp| self.before.is_none_or(|top| last.plus(1) < top);
-            match rows.last().map(Row::start) {
-                Some(last) if first != Some(last) && is_below(last) => {
-                    // The rest of its second is on the next page: then all of them come from there.
-                    rows.retain(|row| row.start() != last);
-                    self.before = Some(last.plus(1));
-                    self.number = 0;
-                    self.has_moved = true;
-                }
-                _ => self.number = self.number.saturating_add(1),
-            }
+        self.is_done = rest.is_none();
+        self.after = rest;
+        let mut whole = std::mem::take(&mut self.of_last_second);
+        whole.extend(rows);
+        if let Some(last) = whole.last().map(Row::start).filter(|_| !self.is_done) {
+            self.of_last_second = whole.extract_if(.., |row| row.start() == last).collect();
         }
-        append(&mut self.pieces, rows);
+        append(&mut self.pieces, whole);
         self.is_done
     }
 
     fn read_to(&self) -> ReadTo {
-        match self.before {
-            Some(before) if self.has_moved => ReadTo::DownTo(before),
-            _ => ReadTo::Nothing,
+        match self.of_last_second.last() {
+            Some(row) => ReadTo::DownTo(row.start().plus(1)),
+            None => ReadTo::Nothing,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions as rows of a NocoDB table.
 
 mod cells;
+mod reading;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,14 +14,17 @@ use cells::{
     change_cells, ending_cells, figure_cells, has_time, has_what_is_needed, is_everyone, session,
     session_cells,
 };
+use reading::{By, Columns, WHOLE, WITHOUT_PAGES, lacks};
 
 use super::columns::{CONSENT, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, START};
 use super::{
-    Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, SessionPage, Span, Starts,
-    Store, StoreError,
+    After, Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, Rows, SessionPage, Span,
+    Starts, Store, StoreError,
 };
 use crate::email::Email;
-use crate::nocodb::{BULK, Client, Config, Connections, Error, Filter, KEY, Query, Record, Table};
+use crate::nocodb::{
+    BULK, Client, Config, Connections, Error, Filter, Query, Record, Table, Unreadable,
+};
 use crate::session::{EndReason, Figures, Heartbeat, RecordId, Session};
 use crate::settings::NocoDbSettings;
 use crate::timestamp::Timestamp;
@@ -29,17 +33,12 @@ use crate::timestamp::Timestamp;
 /// sessions, and at most one request in so many seconds, however many heartbeats come in.
 const EVERYTHING_ENDED_AGE: Duration = Duration::from_secs(5);
 
-/// Rows that are asked for in one request by their ids: as many as fit into a URL that every proxy
-/// takes, at 9 digits each.
-pub const ROWS_AT_ONCE: usize = 450;
-
 /// Sessions in a NocoDB table.
 pub struct NocoDbStore {
     table: Table,
-    key: &'static str,
-    /// A table that somebody made outside NocoDB: its rows are asked for one by one, and changed ten
-    /// at a time.
-    key_has_another_title: AtomicBool,
+    columns: Columns,
+    /// Some times are days, or none: listings go by the key.
+    times_are_odd: AtomicBool,
     warned_of_missing_reason: AtomicBool,
     everything_ended: Mutex<EverythingEnded>,
 }
@@ -47,7 +46,6 @@ pub struct NocoDbStore {
 /// See [`Store::end_everything`].
 #[derive(Clone, Default)]
 struct EverythingEnded {
-    /// At most the newest [`PAGE_SIZE`].
     moments: Vec<Timestamp>,
     read_at: Option<Instant>,
 }
@@ -64,19 +62,10 @@ impl NocoDbStore {
     pub fn new(table: Table) -> Self {
         Self {
             table,
-            key: KEY,
-            key_has_another_title: AtomicBool::new(false),
+            columns: Columns::default(),
+            times_are_odd: AtomicBool::new(false),
             warned_of_missing_reason: AtomicBool::new(false),
             everything_ended: Mutex::default(),
-        }
-    }
-
-    /// A store over a table whose key is expected to have this title.
-    #[must_use]
-    pub fn with_key(table: Table, key: &'static str) -> Self {
-        Self {
-            key,
-            ..Self::new(table)
         }
     }
 
@@ -140,16 +129,10 @@ impl NocoDbStore {
         {
             return known;
         }
-        let newest = Query::new()
-            .filter(Filter::eq(EMAIL, EVERYONE))
-            .descending(START)
-            .page_size(PAGE_SIZE.into());
-        match self.table.list(&newest).await {
-            Ok(page) => {
-                // A server that drops the condition must not end everything.
-                let ends = page.records.iter().filter(|record| is_everyone(record));
+        match self.everyone_rows().await {
+            Ok(rows) => {
                 let read = EverythingEnded {
-                    moments: ends.map(|record| session(record).start).collect(),
+                    moments: rows.iter().map(|record| session(record).start).collect(),
                     read_at: Some(Instant::now()),
                 };
                 self.remember_everything_ended(read.clone());
@@ -163,6 +146,19 @@ impl NocoDbStore {
                 known
             }
         }
+    }
+
+    /// All rows of [`EVERYONE`].
+    async fn everyone_rows(&self) -> Result<Vec<Record>, Error> {
+        let everyone = Some(Filter::eq(EMAIL, EVERYONE));
+        let columns = [EMAIL, START, LAST_SEEN];
+        let mut pages = self.table.pages(everyone, &columns, LARGEST_PAGE.into());
+        let mut rows = Vec::new();
+        while let Some(page) = pages.next().await? {
+            // A server that drops the condition must not end everything.
+            rows.extend(page.into_iter().filter(is_everyone));
+        }
+        Ok(rows)
     }
 
     /// The newest moment of these.
@@ -184,62 +180,6 @@ impl NocoDbStore {
             }
         }
         Ok(rows)
-    }
-
-    /// Those of these rows that are there.
-    async fn records(&self, ids: &[crate::nocodb::RecordId]) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::with_capacity(ids.len());
-        if !self.key_has_another_title.load(Ordering::Relaxed) {
-            let page = u32::try_from(ROWS_AT_ONCE).unwrap_or(u32::MAX);
-            for some in ids.chunks(ROWS_AT_ONCE) {
-                let query = Query::new()
-                    .filter(Filter::ids(self.key, some))
-                    .page_size(page);
-                match self.table.list(&query).await {
-                    Ok(page) => records.extend(page.records),
-                    Err(error) if is_no_column(&error) => {
-                        self.key_has_another_title.store(true, Ordering::Relaxed);
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        if self.key_has_another_title.load(Ordering::Relaxed) {
-            records.clear();
-            for id in ids {
-                match self.table.get(id).await {
-                    Ok(record) => records.push(record),
-                    Err(Error::RecordNotFound) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        // A server that drops the condition must not have others changed.
-        records.retain(|record| ids.contains(&record.id));
-        Ok(records)
-    }
-
-    /// One page of visits.
-    async fn page(&self, query: &Query) -> Result<SessionPage, StoreError> {
-        let mut page = self.rows_of(query).await?;
-        page.sessions.retain(|session| session.email != EVERYONE);
-        Ok(page)
-    }
-
-    /// The same, with the rows that end everything.
-    async fn rows_of(&self, query: &Query) -> Result<SessionPage, Error> {
-        let page = self.table.list(query).await?;
-        Ok(SessionPage {
-            sessions: page
-                .records
-                .iter()
-                .filter(|record| has_time(record))
-                .map(session)
-                .collect(),
-            has_more: page.has_more,
-            ..SessionPage::default()
-        })
     }
 
     fn known_everything_ended(&self) -> EverythingEnded {
@@ -373,14 +313,20 @@ impl Store for NocoDbStore {
         })
     }
 
-    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+    async fn open(
+        &self,
+        email: Option<&str>,
+        since: Timestamp,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         let open = Filter::blank(END_REASON).and(Filter::at_or_after(START, since.to_jiff()));
         let filter = match email {
             Some(email) => open.and(Filter::eq(EMAIL, email)),
             None => open,
         };
-        let query = Query::new().filter(filter).ascending(START);
-        self.page(&query.page_size(PAGE_SIZE.into())).await
+        let by = By::start(Order::OldestFirst);
+        let page = self.page(Some(filter), by, PAGE_SIZE, &WITHOUT_PAGES, after);
+        Ok(visits(page.await?))
     }
 
     async fn end_many(
@@ -431,13 +377,24 @@ impl Store for NocoDbStore {
         let query = Query::new()
             .filter(Filter::before(LAST_SEEN, moment.to_jiff()))
             .ascending(LAST_SEEN)
+            .fields([LAST_SEEN])
             .page_size(PAGE_SIZE.into());
         let page = self.table.list(&query).await?;
-        Ok(page
-            .records
-            .iter()
-            .map(|record| RecordId::new(record.id.as_str()))
-            .collect())
+        // A server that drops the condition must not have others deleted. Where the column holds days,
+        // the server compares by them.
+        let limit = moment.to_string();
+        let is_before = |record: &Record| {
+            let cell = record.fields.get(LAST_SEEN).and_then(Value::as_str);
+            cell.is_some_and(|cell| match cell.parse::<Timestamp>() {
+                Ok(seen) => seen < moment,
+                Err(_) => limit.get(..10).is_some_and(|day| cell <= day),
+            })
+        };
+        if page.records.iter().all(is_before) {
+            Ok(page.records.iter().map(id_of).collect())
+        } else {
+            Err(Error::Unreadable(Unreadable::WrongShape).into())
+        }
     }
 
     async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError> {
@@ -466,22 +423,21 @@ impl Store for NocoDbStore {
     }
 
     async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
-        let query = Query::new()
-            .filter(Filter::ends_with(EMAIL, end))
-            .page_size(PAGE_SIZE.into());
-        let page = self.table.list(&query).await?;
-        // A server that drops the condition, or takes a letter for a wildcard, must not have others
-        // deleted.
+        let filter = Some(Filter::ends_with(EMAIL, end));
+        let mut pages = self.table.pages(filter, &[EMAIL], PAGE_SIZE.into());
+        // What the server finds, letter case and wildcards aside: a server that drops the condition must
+        // not have others deleted.
         let ends_so = |record: &&Record| {
             let email = record.fields.get(EMAIL).and_then(Value::as_str);
             email.is_some_and(|email| email.ends_with(end))
         };
-        Ok(page
-            .records
-            .iter()
-            .filter(ends_so)
-            .map(|record| RecordId::new(record.id.as_str()))
-            .collect())
+        while let Some(page) = pages.next().await? {
+            let found: Vec<_> = page.iter().filter(ends_so).map(id_of).collect();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
@@ -495,18 +451,13 @@ impl Store for NocoDbStore {
         Ok((session(&record), ended.moments))
     }
 
-    /// One request for some 450 rows; see [`ROWS_AT_ONCE`]. When everything was ended is what
-    /// [`read_everything`](Store::read_everything) read.
-    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
-        // What cannot be an id names no row.
-        let ids: Vec<_> = ids
-            .iter()
-            .filter_map(|id| id.as_str().parse().ok())
-            .collect();
-        let visits = self.records(&ids).await?.into_iter();
-        let visits = visits.filter(|record| has_time(record) && !is_everyone(record));
-        let visits = visits.map(|record| session(&record)).collect();
-        Ok((visits, self.known_everything_ended().moments))
+    /// When everything was ended is what [`read_everything`](Store::read_everything) read.
+    async fn rows(&self, ids: &[RecordId]) -> Result<Rows, StoreError> {
+        let rows = self.by_ids(ids).await?;
+        Ok(Rows {
+            everything_ended: self.known_everything_ended().moments,
+            ..rows
+        })
     }
 
     fn everything_is_stale(&self) -> bool {
@@ -523,10 +474,6 @@ impl Store for NocoDbStore {
             .iter()
             .map(|(id, change)| Ok((id.as_str().parse()?, change_cells(change))))
             .collect::<Result<Vec<_>, Error>>()?;
-        if self.key_has_another_title.load(Ordering::Relaxed) {
-            self.table.update_many(&changes).await?;
-            return Ok(());
-        }
         for some in changes.chunks(BULK) {
             self.table.update_bulk(some).await?;
         }
@@ -536,23 +483,36 @@ impl Store for NocoDbStore {
     async fn ended(
         &self,
         began: Timestamp,
-        since: Timestamp,
-        number: u32,
+        since: Option<Timestamp>,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
         let ended = Filter::not_blank(END_REASON).and(Filter::at_or_after(START, began.to_jiff()));
-        let recently = Filter::blank(ENDED_AT).or(Filter::at_or_after(ENDED_AT, since.to_jiff()));
-        let rows = async |filter: Filter| {
-            let query = Query::new().filter(filter).ascending(START);
-            let query = query.page_size(LARGEST_PAGE.into());
-            self.rows_of(&query.page(number.saturating_add(1))).await
+        let (filter, by) = match since {
+            Some(since) => (
+                ended
+                    .clone()
+                    .and(Filter::at_or_after(ENDED_AT, since.to_jiff())),
+                By::ending(),
+            ),
+            None => (ended.clone().and(Filter::blank(ENDED_AT)), By::KEY),
         };
-        match rows(ended.clone().and(recently)).await {
+        let read = async |filter, by| {
+            let filter = Some(filter);
+            self.page(filter, by, LARGEST_PAGE, &WITHOUT_PAGES, after)
+                .await
+        };
+        match read(filter, by).await {
             // Without the column for moments, every ending is one that nobody wrote down; without
             // the one for reasons, nothing ends.
-            Err(error) if is_no_column(&error) => match rows(ended).await {
-                Err(error) if is_no_column(&error) => Ok(SessionPage::default()),
-                page => Ok(page?),
-            },
+            Err(error) if lacks(&error, ENDED_AT) && since.is_none() => {
+                match read(ended, By::KEY).await {
+                    Err(error) if lacks(&error, END_REASON) => Ok(SessionPage::default()),
+                    page => Ok(page?),
+                }
+            }
+            Err(error) if lacks(&error, ENDED_AT) || lacks(&error, END_REASON) => {
+                Ok(SessionPage::default())
+            }
             page => Ok(page?),
         }
     }
@@ -561,52 +521,43 @@ impl Store for NocoDbStore {
         &self,
         since: Timestamp,
         spans: &[Span],
-        number: u32,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
-        let began = |filter: Filter| Filter::at_or_after(START, since.to_jiff()).and(filter);
-        let Some(any) = spans.iter().map(condition).reduce(Filter::or) else {
-            return Ok(SessionPage::default());
+        let read = async |spans: Vec<Filter>| {
+            let Some(any) = spans.into_iter().reduce(Filter::or) else {
+                return Ok(SessionPage::default());
+            };
+            let filter = Filter::at_or_after(START, since.to_jiff()).and(any);
+            let by = By::start(Order::OldestFirst);
+            self.page(Some(filter), by, PAGE_SIZE, &WHOLE, after).await
         };
-        let rows = async |filter| {
-            let query = Query::new().filter(began(filter)).ascending(START);
-            let page = number.saturating_add(1);
-            self.rows_of(&query.page_size(PAGE_SIZE.into()).page(page))
-                .await
-        };
-        match rows(any).await {
+        match read(spans.iter().map(condition).collect()).await {
             // Of the columns with moments, only this one may be missing.
-            Err(error) if is_no_column(&error) => {
-                let mut others = spans.iter().filter(|span| span.moment != Moment::EndedAt);
-                let first = others.next().map(condition);
-                match first.map(|first| others.map(condition).fold(first, Filter::or)) {
-                    Some(any) => Ok(rows(any).await?),
-                    None => Ok(SessionPage::default()),
-                }
+            Err(error) if lacks(&error, ENDED_AT) => {
+                let others = spans.iter().filter(|span| span.moment != Moment::EndedAt);
+                Ok(read(others.map(condition).collect()).await?)
             }
-            found => Ok(found?),
+            page => Ok(page?),
         }
     }
 
-    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
-        let query = match listing.order {
-            Order::OldestFirst => Query::new().ascending(START),
-            Order::NewestFirst => Query::new().descending(START),
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
+        let by = match listing.starts {
+            Starts::All | Starts::Missing => By::key(listing.order),
+            Starts::Between { .. } => By::start(listing.order),
         };
-        let query = query
-            .page_size(listing.page_size.into())
-            .page(number.saturating_add(1));
-        let of_email = listing
-            .email
-            .as_ref()
-            .map(|email| Filter::eq(EMAIL, email.as_str()));
-        let query = match both(of_email, began(listing.starts)) {
-            Some(filter) => query.filter(filter),
-            None => query,
-        };
-        let (page, ended) = tokio::join!(self.page(&query), self.read_everything_ended());
+        let email = listing.email.as_ref();
+        let of_email = email.map(|email| Filter::eq(EMAIL, email.as_str()));
+        let filter = both(of_email, began(listing.starts));
+        let page = self.page(filter, by, listing.page_size, &WHOLE, after);
+        let (page, ended) = tokio::join!(page, self.read_everything_ended());
         Ok(SessionPage {
             everything_ended: ended.moments,
-            ..page?
+            ..visits(page?)
         })
     }
 
@@ -619,9 +570,14 @@ impl Store for NocoDbStore {
     }
 }
 
-/// The code is the one for any filter that cannot be read (measured on 0.265.1).
-fn is_no_column(error: &Error) -> bool {
-    matches!(error, Error::Refused { code, .. } if code == "INVALID_FILTER")
+fn id_of(record: &Record) -> RecordId {
+    RecordId::new(record.id.as_str())
+}
+
+/// Without the rows that end everything.
+fn visits(mut page: SessionPage) -> SessionPage {
+    page.sessions.retain(|session| session.email != EVERYONE);
+    page
 }
 
 fn both(one: Option<Filter>, other: Option<Filter>) -> Option<Filter> {

@@ -12,12 +12,12 @@ use rusqlite::{Connection, named_params};
 
 use self::database::{Database, DatabaseError};
 use self::rows::{everything_ended, fold, read, stored, write_ending, written};
-use self::select::{BEGAN, IS_OPEN, IS_VISIT, condition, ids, page, page_of, range};
+use self::select::{BEGAN, By, IS_OPEN, IS_VISIT, condition, ids, page, page_of, place, range};
 use self::writer::Durability;
 use super::columns::EVERYONE;
 use super::{
-    Change, Ended, LARGEST_PAGE, Listing, Order, PAGE_SIZE, SessionPage, Span, Starts, Store,
-    StoreError,
+    After, Change, Ended, LARGEST_PAGE, Listing, Order, PAGE_SIZE, Rows, SessionPage, Span, Starts,
+    Store, StoreError,
 };
 use crate::email::Email;
 use crate::session::{EndReason, Heartbeat, RecordId, Session};
@@ -155,16 +155,27 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+    async fn open(
+        &self,
+        email: Option<&str>,
+        since: Timestamp,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         let email = email.map(str::to_owned);
+        let after = after.cloned();
         self.read(move |db| {
+            let by = By { column: Some("sessionStartTime"), direction: "ASC" };
             let select = format!(
                 "SELECT * FROM emailAccess
                 WHERE {IS_OPEN} AND sessionStartTime >= :since AND (:email IS NULL OR emailOfAccessor = :email)
-                ORDER BY sessionStartTime, id LIMIT :limit"
+                    AND {} ORDER BY {} LIMIT :limit", by.behind(), by.order()
             );
-            let values = named_params! { ":email": email, ":everyone": EVERYONE, ":since": since.to_string(), ":limit": PAGE_SIZE + 1 };
-            page(db, &select, values, PAGE_SIZE)
+            let (cell, key) = place(after.as_ref());
+            let values = named_params! {
+                ":email": email, ":everyone": EVERYONE, ":since": since.to_string(),
+                ":cell": cell, ":key": key, ":limit": PAGE_SIZE + 1,
+            };
+            page(db, &select, values, PAGE_SIZE, by)
         })
         .await
     }
@@ -276,18 +287,21 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+    async fn rows(&self, ids: &[RecordId]) -> Result<Rows, StoreError> {
         let ids = ids.to_vec();
         self.read(move |db| {
-            let mut rows = Vec::new();
+            let mut rows = Rows {
+                everything_ended: everything_ended(db)?,
+                ..Rows::default()
+            };
             for id in &ids {
                 match stored(db, id) {
-                    Ok(row) if row.email != EVERYONE => rows.push(row),
+                    Ok(row) if row.email != EVERYONE => rows.found.push(row),
                     Ok(_) | Err(StoreError::NotFound) => {}
                     Err(error) => return Err(error),
                 }
             }
-            Ok((rows, everything_ended(db)?))
+            Ok(rows)
         })
         .await
     }
@@ -327,20 +341,29 @@ impl Store for SqliteStore {
     async fn ended(
         &self,
         began: Timestamp,
-        since: Timestamp,
-        number: u32,
+        since: Option<Timestamp>,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
+        let after = after.cloned();
         self.read(move |db| {
-            let select = "SELECT * FROM emailAccess
-                WHERE sessionStartTime >= :began AND trim(coalesce(endReason, '')) <> ''
-                    AND (trim(coalesce(endedAt, '')) = '' OR endedAt >= :since)
-                ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset";
-            let offset = i64::from(number) * i64::from(LARGEST_PAGE);
-            let values = named_params! {
-                ":began": began.to_string(), ":since": since.to_string(),
-                ":limit": LARGEST_PAGE + 1, ":offset": offset,
+            // With a blank moment there is nothing to go by but the id.
+            let (column, direction) = match since {
+                Some(_) => (Some("endedAt"), "DESC"),
+                None => (None, "ASC"),
             };
-            page(db, select, values, LARGEST_PAGE)
+            let by = By { column, direction };
+            let select = format!(
+                "SELECT * FROM emailAccess
+                WHERE sessionStartTime >= :began AND trim(coalesce(endReason, '')) <> ''
+                    AND CASE WHEN :since IS NULL THEN trim(coalesce(endedAt, '')) = '' ELSE endedAt >= :since END
+                    AND {} ORDER BY {} LIMIT :limit", by.behind(), by.order()
+            );
+            let (cell, key) = place(after.as_ref());
+            let values = named_params! {
+                ":began": began.to_string(), ":since": since.map(|moment| moment.to_string()),
+                ":cell": cell, ":key": key, ":limit": LARGEST_PAGE + 1,
+            };
+            page(db, &select, values, LARGEST_PAGE, by)
         })
         .await
     }
@@ -349,7 +372,7 @@ impl Store for SqliteStore {
         &self,
         since: Timestamp,
         spans: &[Span],
-        number: u32,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
         let any = if spans.is_empty() {
             "FALSE".to_owned()
@@ -357,42 +380,58 @@ impl Store for SqliteStore {
             let each: Vec<String> = spans.iter().map(condition).collect();
             each.join(" OR ")
         };
-        let offset = i64::from(number) * i64::from(PAGE_SIZE);
+        let after = after.cloned();
         self.read(move |db| {
+            let by = By {
+                column: Some("sessionStartTime"),
+                direction: "ASC",
+            };
             // What is put together here is numbers and words of ours.
             let select = format!(
                 "SELECT * FROM emailAccess WHERE sessionStartTime >= :since AND ({any})
-                ORDER BY sessionStartTime, id LIMIT :limit OFFSET :offset"
+                AND {} ORDER BY {} LIMIT :limit",
+                by.behind(),
+                by.order()
             );
-            let values = named_params! { ":since": since.to_string(), ":limit": PAGE_SIZE + 1, ":offset": offset };
+            let (cell, key) = place(after.as_ref());
+            let values = named_params! {
+                ":since": since.to_string(), ":cell": cell, ":key": key, ":limit": PAGE_SIZE + 1,
+            };
             let mut select = db.prepare(&select)?;
-            page_of(&mut select, values, PAGE_SIZE)
+            page_of(&mut select, values, PAGE_SIZE, by)
         })
         .await
     }
 
-    async fn list(&self, listing: &Listing, number: u32) -> Result<SessionPage, StoreError> {
-        let listing = listing.clone();
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
+        let (listing, after) = (listing.clone(), after.cloned());
         self.read(move |db| {
-            let direction = match listing.order {
-                Order::OldestFirst => "ASC",
-                Order::NewestFirst => "DESC",
+            let by = By {
+                column: matches!(listing.starts, Starts::Between { .. }).then_some("sessionStartTime"),
+                direction: match listing.order {
+                    Order::OldestFirst => "ASC",
+                    Order::NewestFirst => "DESC",
+                },
             };
             let select = format!(
                 "SELECT * FROM emailAccess
                 WHERE {IS_VISIT} AND {BEGAN} AND (:email IS NULL OR emailOfAccessor = :email)
-                ORDER BY sessionStartTime {direction}, id {direction} LIMIT :limit OFFSET :offset"
+                    AND {} ORDER BY {} LIMIT :limit", by.behind(), by.order()
             );
             let (from, before, is_time) = range(listing.starts);
             let email = listing.email.as_ref().map(Email::as_str);
-            let offset = i64::from(number) * i64::from(listing.page_size);
+            let (cell, key) = place(after.as_ref());
             let values = named_params! {
                 ":everyone": EVERYONE, ":from": from, ":before": before, ":is_time": is_time, ":email": email,
-                ":limit": listing.page_size + 1, ":offset": offset,
+                ":cell": cell, ":key": key, ":limit": listing.page_size + 1,
             };
             Ok(SessionPage {
                 everything_ended: everything_ended(db)?,
-                ..page(db, &select, values, listing.page_size)?
+                ..page(db, &select, values, listing.page_size, by)?
             })
         })
         .await

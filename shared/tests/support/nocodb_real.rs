@@ -92,7 +92,7 @@ async fn pages_come_one_after_the_other_and_end() {
     assert_eq!(table.list(&Query::new()).await.unwrap().records, vec![]);
     fill(&table, &vec![json!({}); 6]).await;
     for size in [2, 4, 6, 10] {
-        let mut pages = table.pages(Query::new().descending("Id").page_size(size));
+        let mut pages = table.pages(None, &["email"], size);
         let mut all = Vec::new();
         while let Some(page) = pages.next().await.unwrap() {
             assert!(!page.is_empty() && page.len() <= size as usize);
@@ -100,13 +100,18 @@ async fn pages_come_one_after_the_other_and_end() {
         }
         assert_eq!(
             emails(&all),
-            ["5", "4", "3", "2", "1", "0"],
+            ["0", "1", "2", "3", "4", "5"],
             "{size} a page"
         );
         assert_eq!(pages.next().await.unwrap(), None);
     }
-    let past = table.list(&Query::new().page(9)).await.unwrap();
-    assert!(past.records.is_empty() && !past.has_more);
+    let some = Some(Filter::neq("email", "3"));
+    let mut pages = table.pages(some, &["email"], 3);
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await.unwrap() {
+        found.extend(page);
+    }
+    assert_eq!(emails(&found), ["0", "1", "2", "4", "5"]);
     let lean = table.list(&Query::new().fields(["email"])).await.unwrap();
     assert_eq!(lean.records[0].fields.keys().collect::<Vec<_>>(), ["email"]);
 }

@@ -30,7 +30,7 @@ pub(crate) async fn ending_everything_ends_what_had_begun_and_nothing_since(mut 
     assert_eq!(visit.store.not_before().await, Some(at(40)));
     let listed = visit
         .store
-        .list(&Listing::of(None), 0)
+        .list(&Listing::of(None), None)
         .await
         .unwrap()
         .sessions;
@@ -48,7 +48,7 @@ pub(crate) async fn ending_everything_ends_what_had_begun_and_nothing_since(mut 
 pub(crate) async fn a_listing_shows_who_was_ended_before_their_rows_say_so(visit: Visit) {
     visit.store.end_everything(at(40)).await.unwrap();
     let since = another(&visit, "ann@example.com", at(41)).await;
-    let page = visit.store.list(&Listing::of(None), 0).await.unwrap();
+    let page = visit.store.list(&Listing::of(None), None).await.unwrap();
     let listed: Vec<Session> = page.told(&LIMITS).collect();
     let ended = (Some(EndReason::Revoked), Some(at(40)));
     assert_eq!((listed[0].end_reason, listed[0].ended_at), ended);
@@ -71,7 +71,7 @@ pub(crate) async fn what_had_vanished_before_everything_was_ended_is_not_told_as
         assert_eq!(held.ended_at, Some(at(3 * over)), "no token is good for it");
         let told = visit.store.told(id, &LIMITS).await.unwrap();
         assert_eq!(told.ended_at, expected);
-        let page = visit.store.list(&Listing::of(None), 0).await.unwrap();
+        let page = visit.store.list(&Listing::of(None), None).await.unwrap();
         let listed = page.told(&LIMITS).find(|row| row.id == *id);
         assert_eq!(listed, Some(told));
         let written = visit.owner.reads(id, columns::END_REASON).await;
@@ -84,7 +84,7 @@ pub(crate) async fn a_late_snapshot_closes_the_row_as_well(mut visit: Visit) {
     visit.beats(&snapshot(35, 60, "/a/", 80), at(95)).await;
     let listed = &visit
         .store
-        .list(&Listing::of(None), 0)
+        .list(&Listing::of(None), None)
         .await
         .unwrap()
         .sessions[0];
@@ -139,7 +139,9 @@ pub(crate) async fn more_than_a_page_of_rows_is_closed_step_by_step(visit: Visit
             break;
         }
     }
-    assert_eq!(steps, [100, 11]);
+    // A store may give fewer at once, and the last step may find that nothing is left.
+    assert_eq!(steps.iter().sum::<usize>(), 111);
+    assert!(steps.iter().all(|count| *count <= 100), "{steps:?}");
     assert_eq!(reason(&visit, &since).await, None, "it began later");
 }
 
@@ -188,7 +190,7 @@ pub(crate) async fn a_forgotten_visitor_leaves_no_row(visit: Visit) {
     assert_eq!(
         visit
             .store
-            .list(&Listing::of(None), 0)
+            .list(&Listing::of(None), None)
             .await
             .unwrap()
             .sessions

@@ -53,7 +53,7 @@ pub(crate) async fn they_are_added_as_they_stand_under_ids_of_the_stores_own(vis
     visit.store.import(&[]).await.unwrap();
     let mut listed = visit
         .store
-        .list(&Listing::of(None), 0)
+        .list(&Listing::of(None), None)
         .await
         .unwrap()
         .sessions;

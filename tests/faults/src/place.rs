@@ -190,10 +190,13 @@ impl Place {
     /// All rows, as the owner sees them.
     pub async fn rows(&self) -> Vec<Session> {
         let mut rows = Vec::new();
-        for number in 0.. {
-            let page = self.truth.list(&Listing::of(None), number).await.unwrap();
+        let mut after = None;
+        loop {
+            let listing = Listing::of(None);
+            let page = self.truth.list(&listing, after.as_ref()).await.unwrap();
             rows.extend(page.sessions);
-            if !page.has_more {
+            after = page.rest;
+            if after.is_none() {
                 break;
             }
         }

@@ -26,7 +26,9 @@ use shared::queue::local::LocalQueue;
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
 use shared::settings::{Settings, Variables};
 use shared::store::sqlite::SqliteStore;
-use shared::store::{Change, Ended, Listing, SessionPage, Span, Starts, Store, StoreError};
+use shared::store::{
+    After, Change, Ended, Listing, Rows, SessionPage, Span, Starts, Store, StoreError,
+};
 use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::Response;
@@ -90,11 +92,16 @@ impl Store for Switchable {
     ) -> Result<Ended, StoreError> {
         self.reach()?.end(id, heartbeat, reason, now).await
     }
-    async fn open(&self, email: Option<&str>, since: Timestamp) -> Result<SessionPage, StoreError> {
+    async fn open(
+        &self,
+        email: Option<&str>,
+        since: Timestamp,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         if self.lists_nothing_open.load(Ordering::SeqCst) {
             return Err(StoreError::Stopped);
         }
-        self.reach()?.open(email, since).await
+        self.reach()?.open(email, since, after).await
     }
     async fn end_many(
         &self,
@@ -118,7 +125,7 @@ impl Store for Switchable {
     async fn import(&self, sessions: &[Session]) -> Result<(), StoreError> {
         self.reach()?.import(sessions).await
     }
-    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+    async fn rows(&self, ids: &[RecordId]) -> Result<Rows, StoreError> {
         self.reach()?.rows(ids).await
     }
     async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
@@ -127,10 +134,10 @@ impl Store for Switchable {
     async fn ended(
         &self,
         began: Timestamp,
-        since: Timestamp,
-        number: u32,
+        since: Option<Timestamp>,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
-        self.reach()?.ended(began, since, number).await
+        self.reach()?.ended(began, since, after).await
     }
     async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
         self.reach()?.with_address_ending(end).await
@@ -142,12 +149,16 @@ impl Store for Switchable {
         &self,
         since: Timestamp,
         spans: &[Span],
-        number: u32,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
-        self.reach()?.within(since, spans, number).await
+        self.reach()?.within(since, spans, after).await
     }
-    async fn list(&self, listing: &Listing, page: u32) -> Result<SessionPage, StoreError> {
-        self.reach()?.list(listing, page).await
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
+        self.reach()?.list(listing, after).await
     }
     async fn count(&self, starts: Starts) -> Result<u64, StoreError> {
         self.reach()?.count(starts).await
@@ -310,7 +321,7 @@ impl Site {
     pub async fn rows(&self) -> Vec<Session> {
         self.store
             .inner
-            .list(&Listing::of(None), 0)
+            .list(&Listing::of(None), None)
             .await
             .unwrap()
             .sessions

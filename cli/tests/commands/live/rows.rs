@@ -24,7 +24,7 @@ async fn a_visitor_who_is_given_the_id_of_a_deleted_row_keeps_theirs() {
     let ran = doctor(&place, &serving.url);
     assert_eq!((ran.code, ran.marked('✗')), (0, vec![]), "{ran:?}");
     let kept = sqlite(&place)
-        .list(&shared::store::Listing::of(None), 0)
+        .list(&shared::store::Listing::of(None), None)
         .await
         .unwrap()
         .sessions;

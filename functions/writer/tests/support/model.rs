@@ -9,13 +9,16 @@ use shared::email::Email;
 use shared::nocodb;
 use shared::queue::{Board, Entry, Notice, Queue, QueueError, Taken, Waiting};
 use shared::session::{EndReason, Heartbeat, RecordId, Session};
-use shared::store::{Change, Ended, Listing, SessionPage, Span, Starts, Store, StoreError};
+use shared::store::{
+    After, Change, Ended, Listing, Rows, SessionPage, Span, Starts, Store, StoreError,
+};
 use shared::timestamp::Timestamp;
 use tokio::time::{Instant, sleep};
 
 const START: Timestamp = Timestamp::from_unix(1_767_323_045);
-/// Of NocoDB's cloud.
+/// Of NocoDB's cloud: requests, and rows in an answer.
 const REQUESTS_PER_SECOND: usize = 5;
+const PAGE: usize = 100;
 /// A real one on two cores writes a hundred rows in that (measured), and reads some hundred.
 const WRITE: Duration = Duration::from_millis(120);
 const READ: Duration = Duration::from_millis(90);
@@ -250,11 +253,18 @@ fn place(id: &RecordId) -> usize {
 
 #[async_trait]
 impl Store for ModelStore {
-    async fn rows(&self, ids: &[RecordId]) -> Result<(Vec<Session>, Vec<Timestamp>), StoreError> {
+    async fn rows(&self, ids: &[RecordId]) -> Result<Rows, StoreError> {
         self.request(READ).await?;
         let table = self.0.lock().unwrap();
-        let rows = ids.iter().map(|id| table.rows[place(id)].clone()).collect();
-        Ok((rows, Vec::new()))
+        let (some, left) = ids.split_at(ids.len().min(PAGE));
+        Ok(Rows {
+            found: some
+                .iter()
+                .map(|id| table.rows[place(id)].clone())
+                .collect(),
+            left: left.to_vec(),
+            ..Rows::default()
+        })
     }
     async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
         assert!(changes.len() <= nocodb::BULK);
@@ -286,7 +296,12 @@ impl Store for ModelStore {
         }
         Ok(())
     }
-    async fn ended(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<SessionPage, StoreError> {
+    async fn ended(
+        &self,
+        _: Timestamp,
+        _: Option<Timestamp>,
+        _: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         self.request(READ).await?;
         Ok(SessionPage::default())
     }
@@ -311,7 +326,12 @@ impl Store for ModelStore {
     ) -> Result<Ended, StoreError> {
         unreachable!("a writer asks for none of this")
     }
-    async fn open(&self, _: Option<&str>, _: Timestamp) -> Result<SessionPage, StoreError> {
+    async fn open(
+        &self,
+        _: Option<&str>,
+        _: Timestamp,
+        _: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         unreachable!("a writer asks for none of this")
     }
     async fn end_many(&self, _: &[(RecordId, EndReason)], _: Timestamp) -> Result<(), StoreError> {
@@ -338,10 +358,15 @@ impl Store for ModelStore {
     async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
         unreachable!("a writer asks for none of this")
     }
-    async fn within(&self, _: Timestamp, _: &[Span], _: u32) -> Result<SessionPage, StoreError> {
+    async fn within(
+        &self,
+        _: Timestamp,
+        _: &[Span],
+        _: Option<&After>,
+    ) -> Result<SessionPage, StoreError> {
         unreachable!("a writer asks for none of this")
     }
-    async fn list(&self, _: &Listing, _: u32) -> Result<SessionPage, StoreError> {
+    async fn list(&self, _: &Listing, _: Option<&After>) -> Result<SessionPage, StoreError> {
         unreachable!("a writer asks for none of this")
     }
     async fn count(&self, _: Starts) -> Result<u64, StoreError> {

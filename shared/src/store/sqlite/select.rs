@@ -1,11 +1,11 @@
 //! Which rows are asked for, in SQL.
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, Row, Statement};
 
 use super::rows::session;
-use crate::session::RecordId;
+use crate::session::{RecordId, Session};
 use crate::store::columns::EVERYONE;
-use crate::store::{Moment, SessionPage, Span, Starts, StoreError};
+use crate::store::{After, Moment, SessionPage, Span, Starts, StoreError};
 use crate::timestamp::Timestamp;
 
 /// Not the row that ends everything.
@@ -60,6 +60,46 @@ pub(super) fn ids(
         .collect::<Result<_, _>>()?)
 }
 
+/// What a listing is ordered by: a column, and the id where its cells are alike; or the id alone.
+#[derive(Clone, Copy)]
+pub(super) struct By {
+    pub(super) column: Option<&'static str>,
+    pub(super) direction: &'static str,
+}
+
+impl By {
+    pub(super) fn order(self) -> String {
+        let Self { column, direction } = self;
+        match column {
+            Some(column) => format!("{column} {direction}, id {direction}"),
+            None => format!("id {direction}"),
+        }
+    }
+
+    /// What stands behind [`place`], or everything where there is none.
+    pub(super) fn behind(self) -> String {
+        let sign = if self.direction == "ASC" { ">" } else { "<" };
+        match self.column {
+            Some(column) => {
+                format!("(coalesce(:cell, :key) IS NULL OR ({column}, id) {sign} (:cell, :key))")
+            }
+            None => format!("(coalesce(:key, :cell) IS NULL OR id {sign} :key)"),
+        }
+    }
+}
+
+/// Where a page begins.
+pub(super) fn place(after: Option<&After>) -> (Option<&str>, Option<i64>) {
+    match after {
+        // What can be no id stands nowhere; 0 is no row's.
+        Some(after) => (
+            after.cell.as_deref(),
+            Some(after.id.as_str().parse().unwrap_or_default()),
+        ),
+        None => (None, None),
+    }
+}
+
 /// One page of what a query selects, whose limit is one more than a page: that tells whether
 /// another follows.
 pub(super) fn page(
@@ -67,22 +107,30 @@ pub(super) fn page(
     select: &str,
     values: &[(&str, &dyn rusqlite::ToSql)],
     size: u16,
+    by: By,
 ) -> Result<SessionPage, StoreError> {
-    page_of(&mut *db.prepare_cached(select)?, values, size)
+    page_of(&mut *db.prepare_cached(select)?, values, size, by)
 }
 
 pub(super) fn page_of(
     select: &mut Statement<'_>,
     values: &[(&str, &dyn rusqlite::ToSql)],
     size: u16,
+    by: By,
 ) -> Result<SessionPage, StoreError> {
-    let sessions = select.query_map(values, session)?;
-    let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
-    let has_more = sessions.len() > usize::from(size);
-    sessions.truncate(size.into());
+    let cell = |row: &Row<'_>| by.column.map(|column| row.get(column)).transpose();
+    let rows = select.query_map(values, |row| Ok((session(row)?, cell(row)?)))?;
+    let mut rows = rows.collect::<Result<Vec<(Session, Option<String>)>, _>>()?;
+    let has_more = rows.len() > usize::from(size);
+    rows.truncate(size.into());
+    let last = rows.last().filter(|_| has_more);
+    let rest = last.map(|(session, cell)| After {
+        cell: cell.clone(),
+        id: session.id.clone(),
+    });
     Ok(SessionPage {
-        sessions,
-        has_more,
+        sessions: rows.into_iter().map(|(session, _)| session).collect(),
+        rest,
         ..SessionPage::default()
     })
 }

@@ -61,7 +61,11 @@ impl Visit<'_> {
         if !self.is_made_up() {
             return self.may_be_left(start);
         }
-        let Ok(page) = self.store.open(Some(self.email.as_str()), start).await else {
+        let Ok(page) = self
+            .store
+            .open(Some(self.email.as_str()), start, None)
+            .await
+        else {
             return self.may_be_left(start);
         };
         let mut rows = page
