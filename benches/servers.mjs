@@ -40,6 +40,7 @@ export function cookies(id, start, issued) {
     aud: "localhost",
     sid: randomBytes(16).toString("base64url"),
     rid: id,
+    start,
     iat: issued,
     exp: issued + IDLE_SECONDS,
     end: start + LIFETIME_SECONDS,

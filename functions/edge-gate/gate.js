@@ -7,6 +7,7 @@ const COOKIE = "__Host-lastseen";
 const PARTS_FACTOR = 5;
 const MAX_TOKEN_LENGTH = 4096;
 const MAX_ADDRESS_LENGTH = 2048;
+const GRACE_SECONDS = 86400;
 const KEY_BYTES = 32;
 const INVALID = "invalid";
 
@@ -60,8 +61,7 @@ function isWhole(settings) {
     typeof settings.audience === "string" &&
     settings.keys &&
     typeof settings.keys === "object" &&
-    Number.isSafeInteger(settings.fresh) &&
-    settings.fresh > 0 &&
+    [settings.fresh, settings.lifetime].every((each) => Number.isSafeInteger(each) && each > 0) &&
     (settings.notBefore === undefined || Number.isSafeInteger(settings.notBefore)) &&
     Array.isArray(settings.prefixes) &&
     settings.prefixes.length > 0 &&
@@ -148,16 +148,21 @@ function open(request, path) {
 // Decides about a request for a protected path: an answer that keeps it out, or null.
 function check(request, settings, back) {
   const claims = presented(request.cookies, settings);
-  if (claims === null || claims === INVALID) {
-    return toGate(settings.gate, back, claims || "");
+  if (claims === null) {
+    return toGate(settings.gate, back, "");
   }
   const now = Date.now() / 1000;
+  const end = Math.min(claims.end, claims.start + settings.lifetime);
+  if (claims === INVALID || now >= end + GRACE_SECONDS) {
+    return toGate(settings.gate, back, INVALID);
+  }
+  const asked = claims.asked > claims.iat ? claims.asked : claims.iat;
   const fresh = isNavigation(request.headers) ? settings.fresh : settings.fresh * PARTS_FACTOR;
   const isConfirmed =
     now < claims.exp &&
-    now < claims.end &&
-    now - claims.iat < fresh &&
-    (settings.notBefore === undefined || claims.iat > settings.notBefore);
+    now < end &&
+    Math.abs(now - asked) < fresh &&
+    (settings.notBefore === undefined || asked > settings.notBefore);
   return isConfirmed ? null : redirect(`/api/session-refresh${back && `?${back}`}`);
 }
 
@@ -207,8 +212,10 @@ function verify(token, settings) {
     claims.aud === settings.audience &&
     typeof claims.sid === "string" &&
     typeof claims.rid === "string" &&
-    [claims.iat, claims.exp, claims.end, claims.seen].every(Number.isSafeInteger) &&
-    Number.isSafeInteger(claims.active) &&
+    [claims.start, claims.iat, claims.exp, claims.end, claims.seen, claims.active].every(
+      Number.isSafeInteger,
+    ) &&
+    (claims.asked === undefined || Number.isSafeInteger(claims.asked)) &&
     claims.active >= 0;
   return isOurs ? claims : null;
 }

@@ -4,16 +4,13 @@
 
 use http::header::{COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue};
 
+use crate::session::GRACE_SECONDS;
 use crate::timestamp::Timestamp;
 use crate::token::{Claims, InvalidToken, Keys};
 
 /// Readable by scripts; holds the row id and says "there is something to track". The server never
 /// trusts it.
 pub const RECORD_COOKIE: &str = "session_record_id";
-
-/// Both cookies outlive the token's deadlines by this much, so that the server can tell `idle` and
-/// `expired` from `missing`.
-const GRACE_SECONDS: u64 = 86_400;
 
 /// No script reads it; a link on another site that leads here brings it along.
 const HIDDEN: &str = "; HttpOnly; SameSite=Lax";
@@ -82,7 +79,8 @@ impl CookiePolicy {
             .is_some_and(|domain| is_within(host, domain))
     }
 
-    /// The two `Set-Cookie` values of an open session.
+    /// The two `Set-Cookie` values of an open session. Both cookies outlive the token's deadlines by the
+    /// grace, so that the server can tell `idle` and `expired` from `missing`.
     ///
     /// # Errors
     /// [`CookieError`].
@@ -212,7 +210,7 @@ pub(crate) fn is_within(host: &str, domain: &str) -> bool {
 /// What a request showed of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// A token of ours, whose deadlines may have passed.
+    /// A token of ours, whose deadlines may have passed; see [`Claims::in_force`].
     Session(Claims),
     /// A cookie that is no token of ours.
     Invalid,

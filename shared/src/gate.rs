@@ -66,10 +66,7 @@ pub fn decide(
     } else {
         settings.fresh_seconds.saturating_mul(PARTS_FACTOR)
     };
-    let token = match settings
-        .cookies
-        .read(headers, &settings.keys, &settings.audience)
-    {
+    let token = match settings.presented(headers, now) {
         Presented::Missing => return Verdict::ToGate { reason: None },
         Presented::Invalid => {
             return Verdict::ToGate {
@@ -78,7 +75,7 @@ pub fn decide(
         }
         Presented::Session(token) => token,
     };
-    let is_recalled = not_before.is_some_and(|moment| token.issued_at <= moment);
+    let is_recalled = not_before.is_some_and(|moment| token.last_asked() <= moment);
     if token.ended_at(now).is_some() {
         Verdict::Refresh { ended: true }
     } else if token.is_fresh(now, fresh_seconds) && !is_recalled {

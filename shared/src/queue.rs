@@ -145,7 +145,7 @@ mod tests {
     fn key(record: u64) -> Key {
         Key {
             record: RecordId::new(record.to_string()),
-            end: Timestamp::from_unix(1_767_400_000),
+            start: Timestamp::from_unix(1_767_400_000),
         }
     }
 

@@ -5,7 +5,6 @@
 //! [`Heartbeat`] is a cumulative snapshot after clamping; [`Session::fold`] is the one place where
 //! it meets what is stored, for every store.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -14,13 +13,28 @@ use crate::snapshot::Snapshot;
 use crate::timestamp::Timestamp;
 use crate::token::Claims;
 
+mod pages;
+mod token;
+
+pub(crate) use pages::bounded;
+pub use pages::{PageFigures, Pages};
+use pages::{larger_of_each, within};
+
 /// A snapshot older than this, in seconds, is late: it is merged with what is stored and never
 /// simply written over it. Above what one round trip takes, below what a second tab could have
 /// written in between.
 const LATE_AFTER_SECONDS: u64 = 5;
+/// Where the store confirmed a token longer ago than this, in seconds, its row is read before it is
+/// written: the table may be another one by now, or the row's id another session's (NocoDB on SQLite
+/// gives the id of a deleted last row again, measured on 0.265.1). Above every pause between the
+/// heartbeats of a page in sight.
+const CONFIRMED_LATELY_SECONDS: u64 = 900;
 
-/// More pages than a person reads in one visit; a row stays readable and small.
-pub(crate) const MAX_PAGES: usize = 50;
+/// For so long after its end a token can still say which session it was; then it is no token.
+pub(crate) const GRACE_SECONDS: u64 = 86_400;
+/// So long, from when the store last confirmed a session, heartbeats keep it open while the store does
+/// not answer: what nobody could confirm for four hours ends.
+const LONGEST_OUTAGE_SECONDS: u64 = 4 * 3_600;
 
 /// The id of a session's row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,20 +128,6 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// Time and furthest scroll on one page, cumulative for the session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PageFigures {
-    /// Active seconds on this page.
-    #[serde(default)]
-    pub seconds: u64,
-    /// Furthest scroll in per cent, 0 to 100.
-    #[serde(default)]
-    pub scroll: u8,
-}
-
-/// Figures by page path.
-pub type Pages = BTreeMap<String, PageFigures>;
-
 /// One visit as it stands in the store: a row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -137,6 +137,8 @@ pub struct Session {
     pub email: String,
     /// When the visitor came in.
     pub start: Timestamp,
+    /// The column holds no more of the start than its day (in UTC).
+    pub start_is_day: bool,
     /// The newest moment the visitor is known to have looked.
     pub last_seen: Timestamp,
     /// Why it ended; `None` while open or when the visitor just vanished.
@@ -230,6 +232,18 @@ impl Session {
         self.last_seen.since(self.start)
     }
 
+    /// Whether this is the row of the session that began at `start`, to the second; where the column
+    /// holds the day alone, on that day. Another start is another session's, or one that an owner
+    /// edited, which ends the session.
+    #[must_use]
+    pub fn is_of(&self, start: Timestamp) -> bool {
+        if self.start_is_day {
+            self.start.day() == start.day()
+        } else {
+            self.start == start
+        }
+    }
+
     /// See [`Limits::deadline`].
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Timestamp {
@@ -239,7 +253,8 @@ impl Session {
     /// Folds a heartbeat into this row: the largest cumulative figures and the newest last seen
     /// win, so that a lost, repeated or late one changes nothing that is known already. An ended
     /// session is not stretched past the moment it was ended: that is `ended_at`, or, where an
-    /// owner only typed a word, its last seen.
+    /// owner only typed a word, its last seen. The pages' times together are cut to the active time;
+    /// see [`within`].
     #[must_use]
     pub fn fold(&self, heartbeat: &Heartbeat) -> Figures {
         let figures = &heartbeat.figures;
@@ -249,9 +264,12 @@ impl Session {
         let most = cutoff.map_or(u64::MAX, |cutoff| cutoff.since(self.start));
         let active = figures.active_seconds.map(|seconds| seconds.min(most));
         let is_newest = figures.last_seen >= self.last_seen;
+        let last_seen = self.last_seen.max(reported);
+        let active_seconds = self.active_seconds.max(active);
+        let on_pages = active_seconds.unwrap_or_else(|| last_seen.since(self.start));
         Figures {
-            last_seen: self.last_seen.max(reported),
-            active_seconds: self.active_seconds.max(active),
+            last_seen,
+            active_seconds,
             current_page: figures
                 .current_page
                 .clone()
@@ -260,7 +278,7 @@ impl Session {
             pages: figures
                 .pages
                 .as_ref()
-                .map(|pages| larger_of_each(&self.pages, pages)),
+                .map(|pages| within(larger_of_each(&self.pages, pages), on_pages)),
         }
     }
 
@@ -299,12 +317,21 @@ impl Session {
             active_seconds: at_most(figures.active_seconds),
             ..figures.clone()
         };
+        let says_pages = figures.pages.is_some();
         let folded = own.fold(reported);
+        let pages = folded.pages.unwrap_or_default();
+        let on_pages = folded
+            .active_seconds
+            .unwrap_or_else(|| folded.last_seen.since(self.start));
         Self {
             last_seen: folded.last_seen,
             active_seconds: folded.active_seconds,
             current_page: folded.current_page,
-            pages: folded.pages.unwrap_or_default(),
+            pages: if says_pages || is_new {
+                within(pages, on_pages)
+            } else {
+                pages
+            },
             end_reason,
             ended_at,
             ..self.clone()
@@ -360,29 +387,6 @@ impl Session {
     }
 }
 
-fn larger_of_each(stored: &Pages, reported: &Pages) -> Pages {
-    let mut pages = stored.clone();
-    for (path, figures) in reported {
-        let known = pages.entry(path.clone()).or_default();
-        known.seconds = known.seconds.max(figures.seconds);
-        known.scroll = known.scroll.max(figures.scroll);
-    }
-    most_read(pages)
-}
-
-/// At most [`MAX_PAGES`], those with the most time: which ones stay does not depend on the order in
-/// which snapshots arrive, since figures only grow.
-#[must_use]
-pub(crate) fn most_read(pages: Pages) -> Pages {
-    if pages.len() <= MAX_PAGES {
-        return pages;
-    }
-    let mut by_time: Vec<_> = pages.into_iter().collect();
-    by_time.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.seconds));
-    by_time.truncate(MAX_PAGES);
-    by_time.into_iter().collect()
-}
-
 /// A snapshot after clamping, ready to be written: what the browser says, as far as the token
 /// allows it to be true.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -393,14 +397,15 @@ pub struct Heartbeat {
     pub known_last_seen: Timestamp,
     /// The token's `active`.
     pub known_active_seconds: u64,
-    /// When the store last confirmed the token's session. A row that began later is another
-    /// session's: NocoDB on SQLite gives the id of a deleted last row again (measured on 0.265.1).
-    pub confirmed_at: Timestamp,
-    /// It is older than what may be stored, and has to be merged with it.
+    /// When the token's session began: with the row's id it tells sessions apart; see
+    /// [`Session::is_of`].
+    pub start: Timestamp,
+    /// It is older than what may be stored, and has to be merged with it; or the row may be another
+    /// session's by now.
     pub is_late: bool,
-    /// The end of the token's session lifetime, which no heartbeat moves: with the row's id it tells
-    /// sessions apart.
-    pub session_end: Timestamp,
+    /// A deadline of the token has passed: it may end its own session, and change nothing that was
+    /// ended before.
+    pub past_deadline: bool,
     /// The newest activity, which the idle deadline counts from.
     activity: Timestamp,
 }
@@ -409,175 +414,49 @@ impl Heartbeat {
     /// Clamps a snapshot by the token it came with.
     ///
     /// Last seen is never before the token's nor after `now` nor after the deadline the session
-    /// ended at; active time never exceeds the time elapsed since the start and never goes back. A
+    /// ended at; active time never exceeds the time elapsed since the start and never goes back; the
+    /// pages' times together never exceed the active time. A
     /// snapshot that does not say when the visitor looked counts as "looking now", but not after a
     /// deadline: then nothing is known of the time before it.
     #[must_use]
-    pub fn new(token: &Claims, snapshot: &Snapshot, limits: &Limits, now: Timestamp) -> Self {
+    pub fn new(token: &Claims, snapshot: &Snapshot, now: Timestamp) -> Self {
         let cutoff = now.min(token.idle_deadline);
-        let looking_now = if token.ended_at(now).is_none() {
-            now
-        } else {
-            token.seen
-        };
+        let past_deadline = token.ended_at(now).is_some();
+        let looking_now = if past_deadline { token.seen } else { now };
         let reported = snapshot
             .seen_seconds_ago
             .map_or(looking_now, |ago| now.minus(ago));
-        let elapsed = cutoff.since(token.end_deadline.minus(limits.lifetime));
-        let clamp_page = |figures: PageFigures| PageFigures {
-            seconds: figures.seconds.min(elapsed),
-            ..figures
-        };
-        let pages: Pages = snapshot
-            .pages
-            .iter()
-            .map(|(path, figures)| (path.clone(), clamp_page(*figures)))
-            .collect();
+        let elapsed = cutoff.since(token.start);
+        let active_seconds = snapshot
+            .active_seconds
+            .map(|seconds| seconds.min(elapsed).max(token.active));
+        let pages = within(
+            snapshot.pages.clone(),
+            active_seconds.unwrap_or(token.active),
+        );
         Self {
             figures: Figures {
                 last_seen: token.seen.max(reported.min(cutoff)),
-                active_seconds: snapshot
-                    .active_seconds
-                    .map(|seconds| seconds.min(elapsed).max(token.active)),
+                active_seconds,
                 current_page: snapshot.page.clone(),
                 pages: (!pages.is_empty()).then_some(pages),
             },
             known_last_seen: token.seen,
             known_active_seconds: token.active,
-            confirmed_at: token.issued_at,
+            start: token.start,
             is_late: now.since(reported) > LATE_AFTER_SECONDS
+                || now.since(token.issued_at) > CONFIRMED_LATELY_SECONDS
                 || reported < token.seen
                 || snapshot
                     .active_seconds
                     .is_some_and(|seconds| seconds < token.active),
-            session_end: token.end_deadline,
+            past_deadline,
             // Looking is not enough to keep a session open: somebody may have walked away from it.
             activity: snapshot
                 .inactive_seconds
                 .map_or(reported, |inactive| now.minus(inactive))
                 .min(cutoff),
         }
-    }
-}
-
-impl Claims {
-    /// The claims of a session that starts now.
-    #[must_use]
-    pub fn start(
-        audience: &str,
-        session_id: String,
-        record: RecordId,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Self {
-        let end = now.plus(limits.lifetime);
-        Self {
-            audience: audience.to_owned(),
-            session_id,
-            record,
-            issued_at: now,
-            idle_deadline: now.plus(limits.idle_timeout).min(end),
-            end_deadline: end,
-            seen: now,
-            active: 0,
-        }
-    }
-
-    /// Which deadline has passed by `now`, the earlier one where both have. A deadline is passed
-    /// from its own second on (RFC 7519 4.1.4). Our tokens' idle deadline is never the later one;
-    /// both are looked at all the same.
-    #[must_use]
-    pub fn ended_at(&self, now: Timestamp) -> Option<EndReason> {
-        match (
-            now >= self.idle_deadline.min(self.end_deadline),
-            self.idle_deadline >= self.end_deadline,
-        ) {
-            (false, _) => None,
-            (true, true) => Some(EndReason::Expired),
-            (true, false) => Some(EndReason::Idle),
-        }
-    }
-
-    /// After a heartbeat the store has taken: the idle deadline moves to the newest activity plus
-    /// the idle timeout, never back and never past the session lifetime. `row` is what the store
-    /// holds now.
-    #[must_use]
-    pub fn renewed(
-        &self,
-        heartbeat: &Heartbeat,
-        row: &Session,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Self {
-        Self {
-            issued_at: now,
-            seen: row.last_seen,
-            active: row
-                .active_seconds
-                .or(heartbeat.figures.active_seconds)
-                .unwrap_or(self.active),
-            ..self.kept_alive(heartbeat, limits)
-        }
-    }
-
-    /// After a heartbeat the store could not take: the deadline moves all the same, or an outage
-    /// would throw visitors out. Nothing is claimed to be confirmed or written.
-    #[must_use]
-    pub fn kept_alive(&self, heartbeat: &Heartbeat, limits: &Limits) -> Self {
-        let deadline = heartbeat
-            .activity
-            .plus(limits.idle_timeout)
-            .min(self.end_deadline);
-        Self {
-            idle_deadline: self.idle_deadline.max(deadline),
-            ..self.clone()
-        }
-    }
-
-    /// After a heartbeat that waits in the queue, which keeps it as surely as the store: what is queued
-    /// counts as written. `confirmed_at` is when the store last told of endings and this session was
-    /// not among them.
-    #[must_use]
-    pub fn queued(
-        &self,
-        heartbeat: &Heartbeat,
-        confirmed_at: Option<Timestamp>,
-        limits: &Limits,
-    ) -> Self {
-        let alive = self.kept_alive(heartbeat, limits);
-        match confirmed_at {
-            Some(moment) => Self {
-                issued_at: self.issued_at.max(moment),
-                seen: heartbeat.figures.last_seen,
-                active: heartbeat.figures.active_seconds.unwrap_or(self.active),
-                ..alive
-            },
-            // The store is away, and nothing that it last wrote has changed.
-            None => alive,
-        }
-    }
-
-    /// Confirmed (or, in an outage, not refuted) without activity: fresh for the gate, deadlines
-    /// unchanged.
-    #[must_use]
-    pub fn refreshed(&self, now: Timestamp) -> Self {
-        Self {
-            issued_at: now,
-            ..self.clone()
-        }
-    }
-
-    /// Whether this row is the token's own; see [`Heartbeat::confirmed_at`].
-    #[must_use]
-    pub fn owns(&self, row: &Session) -> bool {
-        row.start <= self.issued_at
-    }
-
-    /// Whether the gate may trust this token without asking the store, given for how many seconds
-    /// it may.
-    #[must_use]
-    pub fn is_fresh(&self, now: Timestamp, fresh_seconds: u64) -> bool {
-        now.since(self.issued_at) < fresh_seconds
     }
 }
 

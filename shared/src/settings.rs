@@ -1,11 +1,14 @@
 //! Settings: environment variables, the same for every way of running. A bad or contradictory one
 //! stops the program at start with one line that names it.
 
-use crate::cookies::CookiePolicy;
+use http::HeaderMap;
+
+use crate::cookies::{CookiePolicy, Presented};
 use crate::email::EmailRules;
 use crate::redirect::RedirectPath;
 use crate::session::{EndReason, Limits};
 use crate::site_path::ProtectedPaths;
+use crate::timestamp::Timestamp;
 use crate::token::Keys;
 
 mod address;
@@ -228,6 +231,17 @@ impl Settings {
         given
             .and_then(RedirectPath::parse)
             .filter(|path| path.path() != self.gate.path())
+    }
+
+    /// What a request's session cookie says, under the limits of today.
+    #[must_use]
+    pub fn presented(&self, headers: &HeaderMap, now: Timestamp) -> Presented {
+        match self.cookies.read(headers, &self.keys, &self.audience) {
+            Presented::Session(token) => token
+                .in_force(&self.limits, now)
+                .map_or(Presented::Invalid, Presented::Session),
+            presented => presented,
+        }
     }
 
     /// Without the setting every visitor passes.

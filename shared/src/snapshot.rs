@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::session::{PageFigures, Pages, most_read};
+use crate::session::{PageFigures, Pages, bounded};
 
-/// In characters; longer paths are not pages of a site but attempts to fill the table.
+/// In bytes; longer paths are not pages of a site but attempts to fill the table.
 const MAX_PATH_LENGTH: usize = 300;
 /// Above any session lifetime, so that arithmetic on it cannot overflow.
 const MAX_SECONDS: u64 = 400 * 86_400;
@@ -42,8 +42,8 @@ impl Snapshot {
     /// Reads the members of a JSON object or of a form (whose values are all text).
     ///
     /// Numbers are rounded down and brought into range: negative ones to 0, scroll to 100. Paths
-    /// that are none or too long, and all but the fifty most read pages, are left out, as are members this
-    /// version does not know.
+    /// that are none or too long, and all but the most read pages (see [`bounded`]), are left out, as are
+    /// members this version does not know.
     ///
     /// # Errors
     /// [`InvalidSnapshot`] names the first member of a wrong type.
@@ -178,21 +178,18 @@ fn pages(fields: &Map<String, Value>) -> Result<Pages, InvalidSnapshot> {
             },
         );
     }
-    Ok(most_read(pages))
+    Ok(bounded(pages))
 }
 
 /// Whether this can be the path of a page: no longer than paths are, and without control characters.
 #[must_use]
 pub fn is_page_path(path: &str) -> bool {
-    path.starts_with('/')
-        && path.chars().count() <= MAX_PATH_LENGTH
-        && !path.contains(char::is_control)
+    path.starts_with('/') && path.len() <= MAX_PATH_LENGTH && !path.contains(char::is_control)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::MAX_PAGES;
     use serde_json::json;
 
     fn read(value: &Value) -> Result<Snapshot, InvalidSnapshot> {
@@ -283,20 +280,18 @@ mod tests {
     #[test]
     fn paths_and_sizes_are_bounded() {
         let long = format!("/{}", "a".repeat(MAX_PATH_LENGTH));
-        for path in ["", "a", "https://example.com/", "/a\nb", &long] {
+        let wide = format!("/{}", "\u{1f512}".repeat(MAX_PATH_LENGTH / 4));
+        for path in ["", "a", "https://example.com/", "/a\nb", &long, &wide] {
             assert_eq!(
                 read(&json!({"page": path, "pages": {path: {"seconds": 1}}})),
                 Ok(Snapshot::default()),
                 "{path}"
             );
         }
-        let many: Map<String, Value> = (0..MAX_PAGES + 10)
+        let many: Map<String, Value> = (0..60)
             .map(|n| (format!("/{n}"), json!({"seconds": 1})))
             .collect();
-        assert_eq!(
-            read(&json!({"pages": many})).unwrap().pages.len(),
-            MAX_PAGES
-        );
+        assert_eq!(read(&json!({"pages": many})).unwrap().pages.len(), 50);
     }
 
     #[test]

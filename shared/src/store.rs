@@ -59,13 +59,15 @@ pub trait Store: Send + Sync {
     /// ended, here or elsewhere, the returned row says so, and its last seen is not after its end.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where the row was deleted.
+    /// [`StoreError::NotFound`] where the row was deleted, or is another session's
+    /// ([`Session::is_of`]).
     async fn heartbeat(&self, id: &RecordId, heartbeat: &Heartbeat) -> Result<Session, StoreError>;
 
-    /// Ends a session with its last figures. The first end reason stays.
+    /// Ends a session with its last figures. The first end reason stays; where a deadline of the
+    /// heartbeat's token had passed, so does all of a row that was ended before.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where the row was deleted.
+    /// As for [`heartbeat`](Store::heartbeat).
     async fn end(
         &self,
         id: &RecordId,
@@ -230,6 +232,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn count(&self, starts: Starts) -> Result<u64, StoreError>;
+}
+
+/// A start as its cell says it, and whether that is its day alone.
+pub(crate) fn start_of(cell: &str) -> Option<(Timestamp, bool)> {
+    match cell.parse() {
+        Ok(moment) => Some((moment, false)),
+        Err(_) => Timestamp::of_day(cell).map(|day| (day, true)),
+    }
 }
 
 /// What is to be changed in a row. `None` leaves a column as it is.

@@ -19,6 +19,9 @@ pub struct Timestamp(i64);
 pub struct InvalidTimestamp;
 
 impl Timestamp {
+    /// After every other.
+    pub const LATEST: Self = Self(i64::MAX);
+
     /// From seconds since the Unix epoch.
     #[must_use]
     pub const fn from_unix(seconds: i64) -> Self {
@@ -46,6 +49,20 @@ impl Timestamp {
             jiff::Timestamp::MAX
         };
         jiff::Timestamp::from_second(self.0).unwrap_or(limit)
+    }
+
+    /// The first second of its day in UTC.
+    #[must_use]
+    pub const fn day(self) -> Self {
+        Self(self.0.div_euclid(86_400) * 86_400)
+    }
+
+    /// The first second of a day that is written without a time, such as `2026-01-02`, in UTC.
+    #[must_use]
+    pub fn of_day(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_day = text.len() == "2026-01-02".len();
+        is_day.then(|| format!("{text}T00:00:00Z").parse().ok())?
     }
 
     /// This many seconds later.
@@ -114,6 +131,24 @@ mod tests {
     fn what_is_not_a_moment_is_refused() {
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-02"] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_without_a_time_begins_at_midnight() {
+        let moment: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        assert_eq!(Timestamp::of_day(" 2026-01-02"), Some(moment.day()));
+        assert_eq!(moment.day().to_string(), "2026-01-02T00:00:00Z");
+        let before_1970 = Timestamp::from_unix(-1);
+        assert_eq!(before_1970.day(), Timestamp::from_unix(-86_400));
+        for text in [
+            "",
+            "2026-02-30",
+            "2026-1-2",
+            "2026-01-02T03:04:05",
+            "01.02.2026",
+        ] {
+            assert_eq!(Timestamp::of_day(text), None, "{text}");
         }
     }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::session::RecordId;
 use crate::timestamp::Timestamp;
@@ -24,7 +24,8 @@ const KEY_BYTES: usize = 32;
 /// 5.6).
 const MAX_TOKEN_LENGTH: usize = 4096;
 
-/// What the token says. Nothing personal: a row id, two deadlines, and the figures last written.
+/// What the token says. Nothing personal: which row, three moments, two deadlines, and the figures last
+/// written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The site the token is for.
@@ -36,9 +37,19 @@ pub struct Claims {
     /// The session's row.
     #[serde(rename = "rid")]
     pub record: RecordId,
-    /// When the store last confirmed the session.
+    /// When the row began. A row is the token's only where it says the same; see
+    /// [`Session::is_of`](crate::session::Session::is_of).
+    pub start: Timestamp,
+    /// When the store last confirmed the session. Nothing else moves it.
     #[serde(rename = "iat")]
     pub issued_at: Timestamp,
+    /// When the store was last asked in vain; `None` once it has answered.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub asked: Option<Timestamp>,
     /// From this second on the session is idle.
     #[serde(rename = "exp")]
     pub idle_deadline: Timestamp,
@@ -49,6 +60,11 @@ pub struct Claims {
     pub seen: Timestamp,
     /// The active seconds that were last written.
     pub active: u64,
+}
+
+/// A claim that may be missing, but not null: the gate at the edge reads it so, too.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Timestamp::deserialize(deserializer).map(Some)
 }
 
 /// The token is not one of ours: malformed, signed with an unknown key, by another algorithm, or

@@ -46,6 +46,7 @@ fn visit(number: u64) -> Session {
         id: RecordId::new((ROWS - number).to_string()),
         email: format!("visitor-{}@example.com", number % 20_000),
         start,
+        start_is_day: false,
         last_seen: start.plus(number % 5_000),
         end_reason: Some(EndReason::Idle),
         ended_at: Some(start.plus(6_000)),

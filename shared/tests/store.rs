@@ -169,7 +169,7 @@ impl Visit {
     }
 
     fn reading(&self, snapshot: &Snapshot, now: Timestamp) -> Heartbeat {
-        Heartbeat::new(&self.token, snapshot, &LIMITS, now)
+        Heartbeat::new(&self.token, snapshot, now)
     }
 
     /// A heartbeat as the function sends it: with the token renewed where the session is open.

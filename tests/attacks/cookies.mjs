@@ -90,6 +90,7 @@ const FORGERIES = [
     exp: 4_000_000_000,
     end: 4_000_000_000,
     iat: 4_000_000_000,
+    start: 4_000_000_000,
     rid: "1",
     aud: "evil.example",
     active: 9999,
@@ -123,7 +124,7 @@ const FORGERIES = [
     ["for a name that starts like it", { aud: "localhost.evil.example" }],
     ["for this site in capitals", { aud: "LOCALHOST" }],
     ["for nobody", { aud: "" }],
-    ...["aud", "sid", "rid", "iat", "exp", "end", "seen", "active"].map((claim) => [
+    ...["aud", "sid", "rid", "start", "iat", "exp", "end", "seen", "active"].map((claim) => [
       `without ${claim}`,
       { [claim]: undefined },
     ]),

@@ -71,6 +71,7 @@ test("settings with a gate and something else broken lead everybody there", asyn
     audience: [undefined, null, "", 5, [], ["www.example.com"], {}],
     keys: [undefined, null, "", 5, "a", true],
     fresh: [undefined, null, "60", 0, -1, 1.5, [], {}, 1e300],
+    lifetime: [undefined, null, "86400", 0, -1, 1.5, [], {}, 1e300],
     notBefore: [null, "1", 1.5, [], {}],
     prefixes: [
       undefined,
@@ -142,7 +143,7 @@ test("a clock that tells no time lets nobody in", async () => {
   const kvs = () => store(table.edge);
   for (const now of [Number.NaN, Number.POSITIVE_INFINITY]) {
     const { shown } = await visit({ kvs, now: () => now }, PROTECTED);
-    assert.match(String(shown), /^\/api\/session-refresh\?/);
+    assert.match(String(shown), /^\/(api\/session-refresh|access\/)\?/);
   }
 });
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { published } from "../edge/cloudfront.mjs";
 import { isThorough } from "../harness/loop.mjs";
 import { root } from "../harness/process.mjs";
 import { check, PARAMETERS, RENDERED, SCHEDULED, stack } from "./stack.mjs";
@@ -212,7 +213,7 @@ suite("the functions at the edge", () => {
   ]) {
     test(`${source} is what the stack publishes, and small enough`, () => {
       const { FunctionCode, FunctionConfig, AutoPublish } = site.resources[id].Properties;
-      assert.equal(FunctionCode, read(source), "`make fmt` renews the copy");
+      assert.equal(FunctionCode, published(source), "`make fmt` renews the copy");
       assert.ok(Buffer.byteLength(FunctionCode) <= 10 * 1024);
       assert.equal(FunctionConfig.Runtime, "cloudfront-js-2.0");
       assert.equal(AutoPublish, true);

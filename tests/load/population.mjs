@@ -52,6 +52,7 @@ function cookieOf({ id, start, seen, active }) {
     aud: "localhost",
     sid: randomBytes(16).toString("base64url"),
     rid: id,
+    start,
     iat,
     exp: iat + IDLE_SECONDS,
     end: start + LIFETIME_SECONDS,

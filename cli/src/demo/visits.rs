@@ -286,6 +286,7 @@ impl Visits {
             id: RecordId::new(""),
             email: people::address(visitor),
             start,
+            start_is_day: false,
             last_seen,
             end_reason,
             ended_at,

@@ -15,6 +15,7 @@ fn visit(start: Timestamp) -> Session {
         id: RecordId::new(""),
         email: "ann@example.com".to_owned(),
         start,
+        start_is_day: false,
         last_seen: start,
         end_reason: None,
         ended_at: None,

@@ -13,6 +13,7 @@ fn session(id: &str) -> Session {
         id: RecordId::new(id),
         email: "ann@example.com".to_owned(),
         start,
+        start_is_day: false,
         last_seen: start.plus(47 * 60),
         end_reason: Some(EndReason::Logout),
         ended_at: Some(start.plus(47 * 60 + 3)),

@@ -71,5 +71,5 @@ fn heartbeat(id: &RecordId, start: Timestamp, now: Timestamp) -> Heartbeat {
         page: Some(page),
         ..Snapshot::default()
     };
-    Heartbeat::new(&token, &snapshot, &LIMITS, now)
+    Heartbeat::new(&token, &snapshot, now)
 }

@@ -43,7 +43,7 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
         Ok(snapshot) => snapshot,
         Err(problem) => return problem.into_response(),
     };
-    let token = match presented(app, request) {
+    let token = match presented(app, request, now) {
         Presented::Session(token) => token,
         Presented::Invalid => return refuse(app, request, &snapshot, None, INVALID),
         Presented::Missing => return refuse(app, request, &snapshot, None, MISSING),
@@ -58,7 +58,7 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
     if !snapshot.belongs_to(token.record.as_str()) {
         return foreign(app, request, &snapshot, &token, now).await;
     }
-    let heartbeat = Heartbeat::new(&token, &snapshot, &app.settings.limits, now);
+    let heartbeat = Heartbeat::new(&token, &snapshot, now);
     match app.writes.heartbeat(&token, &heartbeat, now).await {
         Ok(Beat::Written(row)) => {
             if let Some(reason) = over(app, &token, &row, now).await {
@@ -161,7 +161,7 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
         };
         web::json(StatusCode::OK, &status)
     };
-    let token = match presented(app, request) {
+    let token = match presented(app, request, now) {
         Presented::Session(token) => token,
         Presented::Invalid => return no_session(INVALID),
         Presented::Missing => return no_session(MISSING),
@@ -205,12 +205,8 @@ async fn read_snapshot(request: &Request) -> Result<Snapshot, Problem> {
     Ok(Snapshot::read(&body.fields)?)
 }
 
-fn presented(app: &App, request: &Request) -> Presented {
-    app.settings.cookies.read(
-        request.headers(),
-        &app.settings.keys,
-        &app.settings.audience,
-    )
+fn presented(app: &App, request: &Request, now: Timestamp) -> Presented {
+    app.settings.presented(request.headers(), now)
 }
 
 /// Writes down that a deadline has passed, with what the last snapshot says of the time before it,
@@ -228,7 +224,7 @@ async fn record_ending(
     } else {
         &Snapshot::default()
     };
-    let heartbeat = Heartbeat::new(token, ours, &app.settings.limits, now);
+    let heartbeat = Heartbeat::new(token, ours, now);
     let ending = app.writes.end(token, &heartbeat, reason, None, now).await;
     match ending {
         Ok(Ending::Written(ended)) => {

@@ -32,7 +32,7 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
         audit::refused(record, reason.unwrap_or(MISSING));
         to_gate(app, &back, reason)
     };
-    let token = match presented(app, request) {
+    let token = match presented(app, request, now) {
         Presented::Session(token) => token,
         Presented::Invalid => return refuse(None, Some(INVALID)),
         Presented::Missing => return refuse(None, None),
@@ -52,13 +52,19 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
     let renewed = match answer {
         Ok(Answer::Row(row, renewed)) => match over(app, &token, &row, now).await {
             Some(reason) => Err(reason),
-            None => Ok(renewed.refreshed(now)),
+            None => Ok(renewed.confirmed(now)),
         },
         Ok(Answer::OpenAt(moment, renewed)) => {
+            let renewed = match moment {
+                Some(moment) => renewed.confirmed(renewed.issued_at.max(moment)),
+                None => renewed,
+            };
             // What the browser brings next has to be fresh for the gate, or it would be sent here again.
-            let half = app.settings.fresh_seconds / 2;
-            let is_fresh = |moment: &Timestamp| now.since(*moment) <= half;
-            Ok(renewed.refreshed(moment.filter(is_fresh).unwrap_or(now)))
+            if renewed.is_fresh(now, app.settings.fresh_seconds / 2 + 1) {
+                Ok(renewed)
+            } else {
+                Ok(renewed.asked_in_vain(now))
+            }
         }
         Ok(Answer::Ended(reason)) => Err(reason),
         Err(StoreError::NotFound) => Err(EndReason::Revoked),
@@ -68,7 +74,7 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
                 error = error.to_string(),
                 "a session could not be confirmed; let through"
             );
-            Ok(token.refreshed(now))
+            Ok(token.asked_in_vain(now))
         }
     };
     match renewed {
@@ -98,7 +104,7 @@ async fn ask(
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
     if !origin::is_navigation(request.headers()) {
-        let renewed = token.refreshed(now);
+        let renewed = token.clone();
         return Ok(match app.writes.look_up(token, now).await? {
             Beat::Written(row) => Answer::Row(row, renewed),
             Beat::Queued { confirmed_at } => Answer::OpenAt(confirmed_at, renewed),
@@ -106,7 +112,7 @@ async fn ask(
         });
     }
     let limits = &app.settings.limits;
-    let heartbeat = Heartbeat::new(token, &Snapshot::default(), limits, now);
+    let heartbeat = Heartbeat::new(token, &Snapshot::default(), now);
     Ok(match app.writes.heartbeat(token, &heartbeat, now).await? {
         Beat::Written(row) => {
             let renewed = token.renewed(&heartbeat, &row, limits, now);

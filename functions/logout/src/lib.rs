@@ -24,6 +24,9 @@ pub mod openapi;
 /// asked for.
 const BUTTON_PAGE: &str = include_str!("button.html");
 
+/// So late a page's clock, slowed down in a tab that is hidden, may call its session idle.
+const IDLE_CALL_SECONDS: u64 = 60;
+
 /// Answers one request; see the routes in `docs/api.md`.
 pub async fn handle(app: App, request: Request, now: Timestamp) -> Response {
     web::serve(&app.settings, request, async |request| {
@@ -108,11 +111,7 @@ fn reason(given: Result<Option<&str>, NotText>) -> Result<EndReason, Problem> {
 /// Ends the session in the store. The browser is logged out whatever comes of it.
 async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
     let settings = &app.settings;
-    let Presented::Session(token) =
-        settings
-            .cookies
-            .read(request.headers(), &settings.keys, &settings.audience)
-    else {
+    let Presented::Session(token) = settings.presented(request.headers(), now) else {
         return;
     };
     // Whoever logs out over and over is out, and need not ask the store each time.
@@ -122,14 +121,11 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
     }
     // A deadline that passed before anybody logged out is the reason.
     let reason = token.ended_at(now).unwrap_or(wish.reason);
-    let heartbeat = Heartbeat::new(
-        &token,
-        &last_snapshot(app, request, &token, wish, now),
-        &settings.limits,
-        now,
-    );
+    let heartbeat = Heartbeat::new(&token, &last_snapshot(app, request, &token, wish, now), now);
     let record = token.record.as_str();
-    let is_everywhere = wish.everywhere && settings.everywhere_on.includes(wish.reason);
+    let is_everywhere = wish.everywhere
+        && settings.everywhere_on.includes(wish.reason)
+        && may_end_others(&token, wish.reason, now);
     let everywhere = is_everywhere.then_some(wish.reason);
     let ending = app.writes.end(&token, &heartbeat, reason, everywhere, now);
     match ending.await {
@@ -148,6 +144,18 @@ async fn end(app: &App, request: &Request, wish: &Wish, now: Timestamp) {
         Err(error) => {
             tracing::error!(record, %reason, error = error.to_string(), "an ending could not be written");
         }
+    }
+}
+
+/// Past a deadline a token ends its own session alone. But the page's clock can only call a session idle
+/// when the deadline has come, and the call takes its time.
+fn may_end_others(token: &Claims, wish: EndReason, now: Timestamp) -> bool {
+    match token.ended_at(now) {
+        None => true,
+        Some(EndReason::Idle) if wish == EndReason::Idle => {
+            now.since(token.idle_deadline) < IDLE_CALL_SECONDS
+        }
+        Some(_) => false,
     }
 }
 

@@ -20,6 +20,7 @@ fn session(last_seen: u64, ended: Option<(EndReason, Option<u64>)>) -> Session {
         id: RecordId::new("1"),
         email: "ann@example.com".to_owned(),
         start: at(0),
+        start_is_day: false,
         last_seen: at(last_seen),
         end_reason: ended.map(|(reason, _)| reason),
         ended_at: ended.and_then(|(_, moment)| moment).map(at),

@@ -20,6 +20,7 @@ fn session() -> Session {
         id: RecordId::new("42"),
         email: "ann@example.com".to_owned(),
         start: start(),
+        start_is_day: false,
         last_seen: start().plus(900),
         end_reason: Some(EndReason::Logout),
         ended_at: Some(start().plus(900)),

@@ -33,11 +33,7 @@ pub(crate) async fn enter(
         );
         Refusal::Unavailable(shared::store::DEFAULT_RETRY_AFTER)
     };
-    if let Presented::Session(token) =
-        settings
-            .cookies
-            .read(request.headers(), &settings.keys, &settings.audience)
-    {
+    if let Presented::Session(token) = settings.presented(request.headers(), now) {
         end_presented(app, &token, now).await;
     }
     let session_id = new_session_id().map_err(|error| unavailable(&error))?;
@@ -75,7 +71,7 @@ async fn end_presented(app: &App, token: &Claims, now: Timestamp) {
         seen_seconds_ago: Some(now.since(token.seen)),
         ..Snapshot::default()
     };
-    let heartbeat = Heartbeat::new(token, &nothing_new, &app.settings.limits, now);
+    let heartbeat = Heartbeat::new(token, &nothing_new, now);
     let ending = app.writes.end(token, &heartbeat, reason, None, now).await;
     match ending {
         Ok(Ending::Written(ended)) if !ended.already => audit::ended(&token.record, reason),

@@ -74,7 +74,7 @@ async fn simulate(viewers: usize, every: u64, minutes: u64) -> Figures {
                     ..Snapshot::default()
                 };
                 let token = &mut tokens[number];
-                let heartbeat = Heartbeat::new(token, &snapshot, &LIMITS, now());
+                let heartbeat = Heartbeat::new(token, &snapshot, now());
                 let sandbox = &sandboxes[(number / 7 + count) % SANDBOXES];
                 let beat = sandbox.heartbeat(token, &heartbeat, now()).await.unwrap();
                 let Beat::Queued { confirmed_at } = beat else {
@@ -159,7 +159,7 @@ async fn a_store_that_locks_out_is_left_alone_for_as_long_as_it_asks_for() {
         now(),
     );
     sleep(Duration::from_mins(1)).await;
-    let heartbeat = Heartbeat::new(&token, &Snapshot::default(), &LIMITS, now());
+    let heartbeat = Heartbeat::new(&token, &Snapshot::default(), now());
     let entry = Entry::new(&token.record, &heartbeat, None);
     queue.push(&entry, now(), now()).await.unwrap();
     store.expect(0, now());

@@ -22,6 +22,7 @@ struct EdgeSettings<'a> {
     prefixes: Vec<&'a str>,
     gate: &'a str,
     fresh: u64,
+    lifetime: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<Timestamp>,
 }
@@ -47,6 +48,7 @@ pub fn settings(
         prefixes: settings.protected.prefixes().collect(),
         gate: settings.gate.path(),
         fresh: settings.fresh_seconds,
+        lifetime: settings.limits.lifetime,
         not_before,
     };
     let value = serde_json::json!(edge).to_string();
@@ -103,7 +105,7 @@ mod tests {
             concat!(
                 r#"{"audience":"example.com","fresh":30,"gate":"/access/","#,
                 r#""keys":{"a":"+/+/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","#,
-                r#""b":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="},"#,
+                r#""b":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="},"lifetime":86400,"#,
                 r#""notBefore":1000000,"prefixes":["/a b","/"]}"#
             )
         );

@@ -50,9 +50,19 @@ pub struct Ended {
     reason: EndReason,
     #[serde(rename = "b")]
     began: Timestamp,
+    /// See [`Session::start_is_day`](crate::session::Session::start_is_day).
+    #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
+    began_on_day: bool,
     /// Nobody wrote down when: an owner typed a word, and may take it back.
     #[serde(rename = "h", default, skip_serializing_if = "std::ops::Not::not")]
     is_by_hand: bool,
+}
+
+impl Ended {
+    /// Whether this session began then; see [`Session::is_of`](crate::session::Session::is_of).
+    fn is_of(&self, start: Timestamp) -> bool {
+        self.began == start || self.began_on_day && self.began.day() == start.day()
+    }
 }
 
 /// Where one process posts what the store told it, for all others to read.
@@ -109,6 +119,7 @@ impl Notice {
                         record: row.id,
                         reason,
                         began: row.start,
+                        began_on_day: row.start_is_day,
                         is_by_hand: row.ended_at.is_none(),
                     };
                     ended.push((row.ended_at, session));
@@ -231,15 +242,14 @@ impl Endings {
     }
 
     /// What is known of this token's session.
-    pub(super) fn known(&self, token: &Claims, limits: &Limits, now: Timestamp) -> Known {
+    pub(super) fn known(&self, token: &Claims, now: Timestamp) -> Known {
         let state = self.state();
         if let Some(ended) = state.ended.get(&token.record)
-            && ended.began <= token.issued_at
+            && ended.is_of(token.start)
         {
             return Known::Ended(ended.reason);
         }
-        let start = token.end_deadline.minus(limits.lifetime);
-        if state.everything.is_some_and(|moment| start <= moment) {
+        if state.everything.is_some_and(|moment| token.start <= moment) {
             return Known::Ended(EndReason::Revoked);
         }
         match state.spans {
@@ -287,6 +297,7 @@ mod tests {
             record: RecordId::new(number.to_string()),
             reason: EndReason::Logout,
             began: since,
+            began_on_day: false,
             is_by_hand: false,
         };
         let by_hand = (

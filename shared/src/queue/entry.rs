@@ -12,8 +12,8 @@ use crate::timestamp::Timestamp;
 pub struct Key {
     /// The session's row.
     pub record: RecordId,
-    /// The end of its lifetime, which nothing moves.
-    pub end: Timestamp,
+    /// When it began.
+    pub start: Timestamp,
 }
 
 impl Key {
@@ -22,7 +22,7 @@ impl Key {
     pub(super) fn spread(&self) -> u64 {
         let bytes = self.record.as_str().bytes();
         let mut hash = bytes
-            .chain(self.end.as_unix().to_le_bytes())
+            .chain(self.start.as_unix().to_le_bytes())
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
@@ -74,8 +74,9 @@ pub struct Entry {
     /// Whose it is.
     #[serde(flatten)]
     pub key: Key,
-    /// A row that began later is another session's; see [`Heartbeat::confirmed_at`].
-    pub began_by: Timestamp,
+    /// See [`Heartbeat::past_deadline`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub past_deadline: bool,
     /// What was reported.
     pub figures: Figures,
     /// How the session ended.
@@ -90,9 +91,9 @@ impl Entry {
         Self {
             key: Key {
                 record: record.clone(),
-                end: heartbeat.session_end,
+                start: heartbeat.start,
             },
-            began_by: heartbeat.confirmed_at,
+            past_deadline: heartbeat.past_deadline,
             figures: heartbeat.figures.clone(),
             ending,
         }
@@ -104,7 +105,7 @@ impl Entry {
         debug_assert_eq!(self.key, other.key);
         Self {
             key: self.key,
-            began_by: self.began_by.min(other.began_by),
+            past_deadline: self.past_deadline && other.past_deadline,
             figures: self.figures.fold(other.figures),
             ending: match (self.ending, other.ending) {
                 (Some(one), Some(other)) => Some(one.first(other)),
@@ -116,13 +117,18 @@ impl Entry {
     /// Whether the row is this session's.
     #[must_use]
     pub fn owns(&self, row: &Session) -> bool {
-        row.id == self.key.record && row.start <= self.began_by
+        row.id == self.key.record && row.is_of(self.key.start)
     }
 
     /// The row with this entry in it.
     #[must_use]
     pub fn applied(&self, row: &Session) -> Session {
-        row.with(&self.figures, self.ending.map(QueuedEnding::own))
+        let ending = self.ending.map(QueuedEnding::own);
+        let is_first = ending.is_some_and(|ending| ending.precedes(row));
+        if self.past_deadline && row.end_reason.is_some() && !is_first {
+            return row.clone();
+        }
+        row.with(&self.figures, ending)
     }
 
     /// What has to be written into the row; `None` where it says all of this already.

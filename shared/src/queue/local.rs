@@ -215,7 +215,7 @@ impl Queue for LocalQueue {
 }
 
 fn fold_in(db: &Connection, entry: &Entry, due: Timestamp) -> Result<(), rusqlite::Error> {
-    let session = format!("{} {}", entry.key.end.as_unix(), entry.key.record);
+    let session = format!("{} {}", entry.key.start.as_unix(), entry.key.record);
     let mut select = db.prepare_cached("SELECT entry, due FROM queue WHERE session = :session")?;
     let known: Option<(String, i64)> = select
         .query_row(named_params! { ":session": session }, |row| {
@@ -289,9 +289,9 @@ mod tests {
         Entry {
             key: Key {
                 record: RecordId::new(record),
-                end: NOW.plus(86_400),
+                start: NOW,
             },
-            began_by: NOW,
+            past_deadline: false,
             figures: Figures {
                 last_seen: NOW.plus(active),
                 active_seconds: Some(active),
@@ -393,7 +393,7 @@ mod tests {
         let (queue, _folder) = queue();
         let later = Entry {
             key: Key {
-                end: NOW.plus(90_000),
+                start: NOW.plus(3_600),
                 ..entry("1", 0).key
             },
             ..entry("1", 5)

@@ -205,7 +205,8 @@ impl WriteBehind {
                 Ok(ended) => {
                     // What waits of the session is written later, by somebody who may have read the
                     // row before it was ended: the ending has to come by there, too.
-                    if self.every.is_some() {
+                    let changes_nothing = ended.already && heartbeat.past_deadline;
+                    if self.every.is_some() && !changes_nothing {
                         let due = next_turn(&entry.key, self.every.unwrap_or(1), now);
                         let alone = QueuedEnding {
                             everywhere: None,
@@ -288,7 +289,7 @@ impl WriteBehind {
                 .ask(self.store.as_ref(), &self.limits, now)
                 .await;
         }
-        let known = self.endings.known(token, &self.limits, now);
+        let known = self.endings.known(token, now);
         if known != Known::TooOld || self.is_away(now) {
             return Ok(known);
         }

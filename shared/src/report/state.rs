@@ -66,6 +66,7 @@ mod tests {
             id: RecordId::new("1"),
             email: "ann@example.com".to_owned(),
             start: START,
+            start_is_day: false,
             last_seen: START.plus(seconds),
             end_reason: None,
             ended_at: None,

@@ -105,14 +105,14 @@ impl NocoDbStore {
         Ok(session(&record?).closed_by(not_before))
     }
 
-    /// The same, where the row is the session's own; see [`Heartbeat::confirmed_at`].
+    /// The same, where the row is the session's own; see [`Session::is_of`].
     async fn own_row(
         &self,
         id: &RecordId,
         heartbeat: &Heartbeat,
     ) -> Result<(Session, Option<Timestamp>), StoreError> {
         let (row, closed_at) = self.read(id).await?;
-        if row.start <= heartbeat.confirmed_at {
+        if row.is_of(heartbeat.start) {
             Ok((row, closed_at))
         } else {
             Err(StoreError::NotFound)
@@ -244,11 +244,11 @@ impl Store for NocoDbStore {
         let cells = figure_cells(&figures);
         let (row, not_before) = tokio::join!(self.patch(id, &cells), self.read_not_before());
         let (row, closed_at) = row?.closed_by(not_before);
-        if row.start > heartbeat.confirmed_at {
-            // Another session's: its start is all that is known of it now, until its own next
-            // heartbeat says more.
+        if !row.is_of(heartbeat.start) {
+            // Another session's, of which no more is known until its own next heartbeat; or ours, whose
+            // start an owner edited.
             let start_only = Figures {
-                last_seen: row.start,
+                last_seen: row.start.max(heartbeat.known_last_seen),
                 active_seconds: None,
                 current_page: None,
                 pages: None,
@@ -301,6 +301,12 @@ impl Store for NocoDbStore {
     ) -> Result<Ended, StoreError> {
         let (stored, closed_at) = self.own_row(id, heartbeat).await?;
         let already = stored.end_reason.is_some();
+        if already && heartbeat.past_deadline && closed_at.is_none() {
+            return Ok(Ended {
+                session: stored,
+                already,
+            });
+        }
         let mut cells = figure_cells(&stored.fold(heartbeat));
         if let Some(moment) = closed_at {
             cells.extend(ending_cells(EndReason::Revoked, moment));

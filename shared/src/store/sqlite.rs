@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, named_params};
 
 use self::database::{Database, DatabaseError};
-use self::rows::{everything_ended, fold, read, stored, write_ending, written};
+use self::rows::{everything_ended, fold, own_row, read, stored, write_ending, written};
 use self::select::{BEGAN, By, IS_OPEN, IS_VISIT, condition, ids, page, page_of, place, range};
 use self::writer::Durability;
 use super::columns::EVERYONE;
@@ -142,8 +142,15 @@ impl Store for SqliteStore {
     ) -> Result<Ended, StoreError> {
         let (id, heartbeat) = (id.clone(), heartbeat.clone());
         self.write(Durability::Power, move |db| {
-            let session = fold(db, &id, &heartbeat)?;
-            let already = session.end_reason.is_some();
+            let stored = own_row(db, &id, &heartbeat)?;
+            let already = stored.end_reason.is_some();
+            if already && heartbeat.past_deadline {
+                return Ok(Ended {
+                    session: stored,
+                    already,
+                });
+            }
+            fold(db, &id, &heartbeat)?;
             if !already {
                 write_ending(db, &id, reason, now)?;
             }

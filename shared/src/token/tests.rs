@@ -155,7 +155,9 @@ fn no_algorithm_but_hs256_is_accepted() {
 #[test]
 fn every_claim_is_needed() {
     let whole = serde_json::to_value(claims()).unwrap();
-    for claim in ["aud", "sid", "rid", "iat", "exp", "end", "seen", "active"] {
+    for claim in [
+        "aud", "sid", "rid", "start", "iat", "exp", "end", "seen", "active",
+    ] {
         let mut part = whole.clone();
         part.as_object_mut().unwrap().remove(claim);
         let token = forge(r#"{"alg":"HS256","kid":"a"}"#, &part.to_string(), true);

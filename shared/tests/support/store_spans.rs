@@ -16,6 +16,7 @@ async fn add(visit: &Visit, address: &str, start: u64, last_seen: u64, ended_at:
         id: RecordId::new(""),
         email: address.to_owned(),
         start: at(start),
+        start_is_day: false,
         last_seen: at(last_seen),
         end_reason: ended_at.map(|_| EndReason::Logout),
         ended_at: ended_at.map(at),

@@ -7,6 +7,7 @@ fn whole(address: &str, start: Timestamp) -> Session {
         id: RecordId::new("4711"),
         email: address.to_owned(),
         start,
+        start_is_day: false,
         last_seen: start.plus(100),
         end_reason: Some(EndReason::Idle),
         ended_at: Some(start.plus(1_900)),

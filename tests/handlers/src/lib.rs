@@ -327,6 +327,14 @@ impl Site {
             .sessions
     }
 
+    /// The owner types something into a column of every row.
+    pub fn types(&self, column: &str, value: &str) {
+        let file = self.folder.path().join("sessions.db");
+        let update = format!("UPDATE emailAccess SET {column} = ?1");
+        let rows = rusqlite::Connection::open(file).unwrap();
+        rows.execute(&update, [value]).unwrap();
+    }
+
     /// The owner types a word into a row.
     pub async fn revoke(&self, id: &RecordId, now: Timestamp) {
         let row = self.store.inner.get(id).await.unwrap();
@@ -340,7 +348,6 @@ impl Site {
         let heartbeat = Heartbeat::new(
             &token,
             &shared::snapshot::Snapshot::default(),
-            &self.app.settings.limits,
             row.last_seen,
         );
         self.store
@@ -507,6 +514,7 @@ impl Browser<'_> {
             &[
                 ("sec-fetch-mode", "navigate"),
                 ("sec-fetch-dest", "document"),
+                ("sec-fetch-user", "?1"),
             ],
             "",
             now,

@@ -162,6 +162,7 @@ impl ModelStore {
             id: RecordId::new((number + 1).to_string()),
             email: format!("visitor-{number}@example.com"),
             start: now(),
+            start_is_day: false,
             last_seen: now(),
             end_reason: None,
             ended_at: None,

@@ -38,6 +38,7 @@ fn visit(id: u64, start: Timestamp) -> Session {
         id: RecordId::new(id.to_string()),
         email: format!("visitor{}@example.com", id % 7),
         start,
+        start_is_day: false,
         last_seen: start.plus(60),
         end_reason: None,
         ended_at: None,

@@ -23,6 +23,7 @@ fn visit(email: &str, start: &str, reason: Option<EndReason>) -> Session {
         id: RecordId::new("1"),
         email: email.to_owned(),
         start: at(start),
+        start_is_day: false,
         last_seen: at(start).plus(60),
         end_reason: reason,
         ended_at: None,

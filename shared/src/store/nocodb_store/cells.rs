@@ -7,7 +7,7 @@ use crate::session::{EndReason, Figures, Pages, RecordId, Session};
 use crate::store::columns::{
     ACTIVE_SECONDS, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES, START,
 };
-use crate::store::{Change, StoreError};
+use crate::store::{Change, StoreError, start_of};
 use crate::timestamp::Timestamp;
 
 /// Unknown columns are dropped without an error: a table without one of these would let visitors in
@@ -105,12 +105,15 @@ pub(super) fn is_everyone(record: &Record) -> bool {
 pub(super) fn session(record: &Record) -> Session {
     let text = |column: &str| record.fields.get(column).and_then(Value::as_str);
     let time = |column: &str| text(column).and_then(|text| text.parse::<Timestamp>().ok());
-    let (start, last_seen) = (time(START), time(LAST_SEEN));
-    let start = start.or(last_seen).unwrap_or(Timestamp::from_unix(0));
+    let (start, last_seen) = (text(START).and_then(start_of), time(LAST_SEEN));
+    let start_is_day = start.is_some_and(|(_, is_day)| is_day);
+    let start = start.map(|(start, _)| start).or(last_seen);
+    let start = start.unwrap_or(Timestamp::from_unix(0));
     Session {
         id: RecordId::new(record.id.as_str()),
         email: text(EMAIL).unwrap_or_default().to_owned(),
         start,
+        start_is_day,
         last_seen: last_seen.unwrap_or(start),
         end_reason: text(END_REASON).and_then(EndReason::from_cell),
         ended_at: time(ENDED_AT),

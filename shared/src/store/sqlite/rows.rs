@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::session::{EndReason, Heartbeat, Pages, RecordId, Session};
-use crate::store::StoreError;
 use crate::store::columns::EVERYONE;
+use crate::store::{StoreError, start_of};
 use crate::timestamp::Timestamp;
 
 /// The moments of [`Store::end_everything`](crate::store::Store::end_everything).
@@ -41,6 +41,20 @@ pub(super) fn read(db: &Connection, id: &RecordId) -> Result<Session, StoreError
     Ok(row)
 }
 
+/// The same, where the row is the session's own.
+pub(super) fn own_row(
+    db: &Connection,
+    id: &RecordId,
+    heartbeat: &Heartbeat,
+) -> Result<Session, StoreError> {
+    let row = read(db, id)?;
+    if row.is_of(heartbeat.start) {
+        Ok(row)
+    } else {
+        Err(StoreError::NotFound)
+    }
+}
+
 /// Figures by page, as their column holds them.
 pub(super) fn written(pages: &Pages) -> String {
     serde_json::to_string(pages).unwrap_or_default()
@@ -52,7 +66,7 @@ pub(super) fn fold(
     id: &RecordId,
     heartbeat: &Heartbeat,
 ) -> Result<Session, StoreError> {
-    let row = read(db, id)?;
+    let row = own_row(db, id, heartbeat)?;
     let figures = row.fold(heartbeat);
     let pages = figures.pages.as_ref().map(written);
     let mut update = db.prepare_cached(
@@ -99,12 +113,16 @@ pub(super) fn session(row: &Row<'_>) -> Result<Session, rusqlite::Error> {
     let time = |column: &str| {
         Ok::<_, rusqlite::Error>(text(column)?.and_then(|text| text.parse::<Timestamp>().ok()))
     };
-    let (start, last_seen) = (time("sessionStartTime")?, time("sessionEndTime")?);
-    let start = start.or(last_seen).unwrap_or(Timestamp::from_unix(0));
+    let last_seen = time("sessionEndTime")?;
+    let start = text("sessionStartTime")?.as_deref().and_then(start_of);
+    let start_is_day = start.is_some_and(|(_, is_day)| is_day);
+    let start = start.map(|(start, _)| start).or(last_seen);
+    let start = start.unwrap_or(Timestamp::from_unix(0));
     Ok(Session {
         id: RecordId::new(row.get::<_, i64>("id")?.to_string()),
         email: text("emailOfAccessor")?.unwrap_or_default(),
         start,
+        start_is_day,
         last_seen: last_seen.unwrap_or(start),
         end_reason: text("endReason")?.and_then(|word| EndReason::from_cell(&word)),
         ended_at: time("endedAt")?,
