@@ -121,15 +121,30 @@ fn name_charset(response: &mut Response) {
 /// Answers a request for the site: a file, or the way to the gate.
 pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let path = SitePath::normalise(request.uri().path());
-    let verdict = match &path {
-        Some(path) => verdict(&app, path, request.headers()).await,
+    let mut verdict = match &path {
+        Some(path) => verdict(&app, path, gate::Served::by_name(path), request.headers()).await,
         None => Verdict::Pass { protected: false },
     };
     let back = path
         .as_ref()
         .and_then(|path| way_back(&app, path, request.uri().query()));
     let mut response = match verdict {
-        Verdict::Pass { .. } => site.file(path.as_ref(), request).await,
+        Verdict::Pass { protected } => {
+            let headers = request.headers().clone();
+            let file = site.file(path.as_ref(), request).await;
+            match path.filter(|path| protected && !path.names_page() && is_page(&file)) {
+                None => file,
+                // What opens as a page is one, whatever its name.
+                Some(path) => {
+                    verdict = self::verdict(&app, &path, gate::Served::Page, &headers).await;
+                    match verdict {
+                        Verdict::Pass { .. } => file,
+                        _ => found(&gate::refresh_address(back.as_ref())),
+                    }
+                }
+            }
+        }
+        Verdict::Ahead => web::not_ahead().map(Body::from),
         Verdict::ToGate { reason } => {
             let message = reason.map(Message::Reason);
             found(&gate::address(&app.settings, back.as_ref(), message))
@@ -165,15 +180,23 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     response
 }
 
-async fn verdict(app: &App, path: &SitePath, headers: &HeaderMap) -> Verdict {
+/// Whether a browser would open this answer as a page.
+fn is_page(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("text/html") || kind.starts_with("application/xhtml"))
+}
+
+async fn verdict(app: &App, path: &SitePath, served: gate::Served, headers: &HeaderMap) -> Verdict {
     let now = Timestamp::now();
-    let verdict = gate::decide(&app.settings, path, headers, None, now);
+    let verdict = gate::decide(&app.settings, path, served, headers, None, now);
     // Whoever would be kept out anyhow costs no question to the store.
     if verdict != (Verdict::Pass { protected: true }) {
         return verdict;
     }
     let not_before = app.store.not_before().await;
-    gate::decide(&app.settings, path, headers, not_before, now)
+    gate::decide(&app.settings, path, served, headers, not_before, now)
 }
 
 fn way_back(app: &App, path: &SitePath, query: Option<&str>) -> Option<RedirectPath> {

@@ -41,7 +41,8 @@ function toRequest(r) {
   r.rawHeadersIn.forEach((header) => {
     const name = header[0].toLowerCase();
     if (name === "cookie") {
-      addPairs(request.cookies, header[1], /; */);
+      // Spaces and tabs are all that may stand around a name.
+      addPairs(request.cookies, header[1].replace(/^[ \t]+|[ \t]*(=)/g, "$1"), /[ \t]*;[ \t]*/);
     } else {
       add(request.headers, name, header[1]);
     }

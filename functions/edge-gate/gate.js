@@ -5,6 +5,7 @@ import crypto from "crypto";
 
 const COOKIE = "__Host-lastseen";
 const PARTS_FACTOR = 5;
+const MOST_CANDIDATES = 4;
 const MAX_TOKEN_LENGTH = 4096;
 const MAX_ADDRESS_LENGTH = 2048;
 const GRACE_SECONDS = 86400;
@@ -30,15 +31,15 @@ function answer(request, settings) {
   }
   const path = normalise(request.uri);
   const back = path === null ? "" : wayBack(path, request.querystring);
-  // The gate stays open, or nobody could come in.
-  const isGate = path !== null && (gate === "" ? path === "/" : isWithin(fold(path), gate));
+  // The gate stays open, or nobody could come in; to the letter, where what is protected is read loosely.
+  const isGate = path !== null && (gate === "" ? path === "/" : isWithin(path, gate));
   if (!isGate) {
     // Without whole settings nobody knows what is protected.
     if (!isWhole(settings)) {
       return toGate(settings.gate, back, "");
     }
     if (path !== null && isProtected(path, settings.prefixes)) {
-      const refusal = check(request, settings, back);
+      const refusal = check(request, settings, path, back);
       if (refusal !== null) {
         return refusal;
       }
@@ -47,12 +48,12 @@ function answer(request, settings) {
   return path === null ? notFound() : open(request, path);
 }
 
-// The gate's folder, folded, where settings name one that a redirect can lead to; else null.
+// The gate's folder, where settings name one that a redirect can lead to; else null.
 function gateOf(settings) {
   const gate = settings ? settings.gate : null;
   const isAddress = typeof gate === "string" && /^\/(?!\/)[!-~]*$/.test(gate);
   const path = isAddress ? normalise(gate) : null;
-  return path === null ? null : fold(path);
+  return path === null ? null : path.replace(/\/$/, "");
 }
 
 function isWhole(settings) {
@@ -146,7 +147,10 @@ function open(request, path) {
 }
 
 // Decides about a request for a protected path: an answer that keeps it out, or null.
-function check(request, settings, back) {
+function check(request, settings, path, back) {
+  if (isPrefetch(request.headers)) {
+    return unavailable();
+  }
   const claims = presented(request.cookies, settings);
   if (claims === null) {
     return toGate(settings.gate, back, "");
@@ -157,7 +161,7 @@ function check(request, settings, back) {
     return toGate(settings.gate, back, INVALID);
   }
   const asked = claims.asked > claims.iat ? claims.asked : claims.iat;
-  const fresh = isNavigation(request.headers) ? settings.fresh : settings.fresh * PARTS_FACTOR;
+  const fresh = settings.fresh * (namesPage(path) ? 1 : PARTS_FACTOR);
   const isConfirmed =
     now < claims.exp &&
     now < end &&
@@ -166,21 +170,22 @@ function check(request, settings, back) {
   return isConfirmed ? null : redirect(`/api/session-refresh${back && `?${back}`}`);
 }
 
-// The claims of the first cookie that verifies; INVALID where none does; null without one.
-// AWS's documentation is of two minds whether names arrive in lower case.
+// The claims of the one cookie that verifies; INVALID where none or several do; null without one.
 function presented(cookies, settings) {
-  const cookie = cookies[COOKIE] || cookies[COOKIE.toLowerCase()];
+  const cookie = cookies[COOKIE];
   const all = cookie ? cookie.multiValue || [cookie] : [];
+  let left = MOST_CANDIDATES;
   let result = null;
-  for (let i = 0; i < all.length; i++) {
-    const quoted = /^"([^"]*)"$/.exec(all[i].value);
-    const value = quoted === null ? all[i].value : quoted[1];
+  for (let i = 0; i < all.length && left > 0; i++) {
+    const trimmed = all[i].value.replace(/^[ \t]+|[ \t]+$/g, "");
+    const value = trimmed.replace(/^"(.*)"$/, "$1");
     if (value !== "") {
+      left--;
       const claims = verify(value, settings);
-      if (claims !== null) {
-        return claims;
+      if (claims !== null && result !== null && result !== INVALID) {
+        return INVALID;
       }
-      result = INVALID;
+      result = claims || result || INVALID;
     }
   }
   return result;
@@ -238,20 +243,19 @@ function isSame(one, other) {
   return difference === 0;
 }
 
-// As in shared/src/origin.rs.
-function isNavigation(headers) {
-  const text = (name) => (headers[name] ? headers[name].value : "");
-  const isPrefetch = (name) => text(name).startsWith("prefetch");
-  if (["sec-purpose", "purpose", "x-moz"].some(isPrefetch)) {
-    return false;
-  }
-  if (!headers["sec-fetch-mode"]) {
-    return text("accept").indexOf("text/html") >= 0;
-  }
-  const destination = headers["sec-fetch-dest"];
-  return (
-    text("sec-fetch-mode") === "navigate" && (!destination || destination.value === "document")
-  );
+// A browser fetches ahead what nobody may ever look at; as in shared/src/origin.rs.
+function isPrefetch(headers) {
+  return ["sec-purpose", "purpose", "x-purpose", "x-moz"].some((name) => {
+    const header = headers[name];
+    const all = header ? header.multiValue || [header] : [];
+    return all.some((one) => /(^|,)\s*(prefetch|prerender|preview)/i.test(one.value));
+  });
+}
+
+// As in shared/src/site_path.rs.
+function namesPage(path) {
+  const last = fold(path.slice(path.lastIndexOf("/") + 1));
+  return last.indexOf(".") < 0 || /\.html?$/.test(last);
 }
 
 // `redirect=…`, or '' where the path is no page to come back to.

@@ -12,6 +12,9 @@ use crate::token::{Claims, InvalidToken, Keys};
 /// trusts it.
 pub const RECORD_COOKIE: &str = "session_record_id";
 
+/// More of one name are no browser's, and each costs a signature.
+const MOST_CANDIDATES: usize = 4;
+
 /// No script reads it; a link on another site that leads here brings it along.
 const HIDDEN: &str = "; HttpOnly; SameSite=Lax";
 /// No script reads it, and nothing on another site makes a browser send it, links included.
@@ -186,16 +189,22 @@ impl CookiePolicy {
     /// What the request's session cookie says.
     ///
     /// Several cookies of the name cannot come about under the `__Host-` prefix; without it,
-    /// another application on the same laptop may have set one. The first that verifies counts.
+    /// another application on the same laptop may have set one. The one that verifies counts. Two that
+    /// do are a contradiction: nobody knows whose request it is. No more than [`MOST_CANDIDATES`] are
+    /// looked at.
     #[must_use]
     pub fn read(&self, headers: &HeaderMap, keys: &Keys, audience: &str) -> Presented {
+        let candidates = values(headers, self.session_cookie())
+            .filter(|value| !value.is_empty())
+            .take(MOST_CANDIDATES);
         let mut presented = Presented::Missing;
-        for value in values(headers, self.session_cookie()) {
-            match keys.verify(value, audience) {
-                Ok(claims) => return Presented::Session(claims),
-                Err(InvalidToken) if value.is_empty() => {}
-                Err(InvalidToken) => presented = Presented::Invalid,
-            }
+        for value in candidates {
+            presented = match (keys.verify(value, audience), presented) {
+                (Ok(_), Presented::Session(_)) => return Presented::Invalid,
+                (Ok(claims), _) => Presented::Session(claims),
+                (Err(InvalidToken), Presented::Session(claims)) => Presented::Session(claims),
+                (Err(InvalidToken), _) => Presented::Invalid,
+            };
         }
         presented
     }
@@ -225,13 +234,28 @@ fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a
         .iter()
         // Cookie by cookie: another application's may be in letters that are not ASCII.
         .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(|pair| std::str::from_utf8(pair).ok())
         .filter_map(move |pair| {
-            pair.trim()
-                .split_once('=')
-                .filter(|(found, _)| *found == name)
+            let mut parts = pair.splitn(2, |byte| *byte == b'=').map(trimmed);
+            let is_ours = parts.next() == Some(name.as_bytes());
+            parts.next().filter(|_| is_ours)
         })
-        .map(|(_, value)| value.trim_matches('"'))
+        // What is no text is no token, and there all the same.
+        .map(|value| std::str::from_utf8(value).unwrap_or("?"))
+        .map(|value| {
+            let bare = value
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            bare.unwrap_or(value)
+        })
+}
+
+/// Without the spaces and tabs around it, and no other white space (RFC 6265 5.2): a cookie whose name
+/// looks like ours may be another site's.
+fn trimmed(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -432,6 +456,91 @@ mod tests {
                 Presented::Session(claims())
             );
         }
+    }
+
+    #[test]
+    fn names_and_values_are_trimmed_of_spaces_and_tabs_alone() {
+        let token = keys().sign(&claims()).unwrap();
+        let read = |header: String| {
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::from_bytes(header.as_bytes()).unwrap());
+            SECURE.read(&headers, &keys(), "localhost")
+        };
+        for header in [
+            format!(" \t__Host-lastseen\t = \t{token} "),
+            format!("a=1; \t__Host-lastseen=\"{token}\"\t"),
+            format!("a=1;__Host-lastseen= {token} ;b"),
+        ] {
+            assert_eq!(
+                read(header.clone()),
+                Presented::Session(claims()),
+                "{header}"
+            );
+        }
+        // Each is trimmed somewhere, and no part of a cookie's syntax.
+        for blank in [
+            "\u{2003}", "\u{a0}", "\u{85}", "\u{3000}", "\u{feff}", "\u{200b}",
+        ] {
+            for (header, expected) in [
+                (
+                    format!("{blank}__Host-lastseen={token}"),
+                    Presented::Missing,
+                ),
+                (
+                    format!("__Host-lastseen{blank}={token}"),
+                    Presented::Missing,
+                ),
+                (
+                    format!("__Host-lastseen={blank}{token}"),
+                    Presented::Invalid,
+                ),
+                (
+                    format!("__Host-lastseen={token}{blank}"),
+                    Presented::Invalid,
+                ),
+            ] {
+                assert_eq!(read(header.clone()), expected, "{header:?}");
+            }
+        }
+        for name in [
+            "__host-lastseen",
+            "__HOST-LASTSEEN",
+            "__Host-Lastseen",
+            "lastseen",
+        ] {
+            assert_eq!(
+                read(format!("{name}={token}")),
+                Presented::Missing,
+                "{name}"
+            );
+        }
+        assert_eq!(
+            read(format!("__Host-lastseen=\"\"{token}\"\"")),
+            Presented::Invalid
+        );
+    }
+
+    #[test]
+    fn two_valid_tokens_are_a_contradiction_and_no_more_than_four_are_looked_at() {
+        let [one, other] = ["41", "42"].map(|record| {
+            let claims = Claims {
+                record: RecordId::new(record),
+                ..claims()
+            };
+            keys().sign(&claims).unwrap()
+        });
+        for second in [&one, &other] {
+            let header = format!("lastseen={one}; a=1; lastseen=x; lastseen={second}");
+            assert_eq!(read(&header), Presented::Invalid);
+        }
+        let after = |junk: usize| read(&format!("{}lastseen={other}", "lastseen=x; ".repeat(junk)));
+        assert_eq!(after(3), Presented::Session(claims()));
+        assert_eq!(after(4), Presented::Invalid);
+        let empty = "lastseen=; ".repeat(9);
+        assert_eq!(
+            read(&format!("{empty}lastseen={other}")),
+            Presented::Session(claims())
+        );
     }
 
     #[test]

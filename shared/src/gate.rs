@@ -13,6 +13,28 @@ use crate::timestamp::Timestamp;
 
 pub mod edge;
 
+/// What a request is for, by what is served and not by what the client says: for pages a token is
+/// trusted for a shorter time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// A page.
+    Page,
+    /// Anything else: pictures, styles, files.
+    Part,
+}
+
+impl Served {
+    /// By the path alone; see [`SitePath::names_page`].
+    #[must_use]
+    pub fn by_name(path: &SitePath) -> Self {
+        if path.names_page() {
+            Self::Page
+        } else {
+            Self::Part
+        }
+    }
+}
+
 /// For pictures and the like a token stays fresh this many times longer than for a page: longer
 /// than the heartbeat interval, so that a page's pictures never cause store reads.
 const PARTS_FACTOR: u64 = 5;
@@ -34,6 +56,8 @@ pub enum Verdict {
         /// The path needs a session.
         protected: bool,
     },
+    /// A browser fetches ahead what nobody may ever look at: tell it to come again when somebody does.
+    Ahead,
     /// Send the visitor through `/api/session-refresh`.
     Refresh {
         /// A deadline has passed, which is to be recorded; otherwise the store has to be asked.
@@ -46,14 +70,15 @@ pub enum Verdict {
     },
 }
 
-/// Decides about one request.
+/// Decides about one request for what is [`Served`] at a path.
 ///
-/// A token issued at or before `not_before` is never fresh: the owner ended sessions then, and the
+/// A token issued, or asked about, at or before `not_before` is never fresh: the owner ended sessions then, and the
 /// store has to say whether this was one of them.
 #[must_use]
 pub fn decide(
     settings: &Settings,
     path: &SitePath,
+    served: Served,
     headers: &HeaderMap,
     not_before: Option<Timestamp>,
     now: Timestamp,
@@ -61,10 +86,12 @@ pub fn decide(
     if !settings.protected.contain(path) {
         return Verdict::Pass { protected: false };
     }
-    let fresh_seconds = if origin::is_navigation(headers) {
-        settings.fresh_seconds
-    } else {
-        settings.fresh_seconds.saturating_mul(PARTS_FACTOR)
+    if origin::is_prefetch(headers) {
+        return Verdict::Ahead;
+    }
+    let fresh_seconds = match served {
+        Served::Page => settings.fresh_seconds,
+        Served::Part => settings.fresh_seconds.saturating_mul(PARTS_FACTOR),
     };
     let token = match settings.presented(headers, now) {
         Presented::Missing => return Verdict::ToGate { reason: None },

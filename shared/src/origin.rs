@@ -175,20 +175,46 @@ pub fn is_navigation(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether a browser fetches ahead (`Sec-Purpose: prefetch`, and the older `Purpose` and `X-Moz`).
+/// Whether a browser fetches ahead (`Sec-Purpose: prefetch`, with `;prerender` or without, and the
+/// older `Purpose`, `X-Purpose` and `X-Moz`): what nobody may ever look at.
 #[must_use]
 pub fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-moz"]
+    const AHEAD: [&str; 3] = ["prefetch", "prerender", "preview"];
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
         .into_iter()
-        .filter_map(|name| text(headers, name))
-        .any(|purpose| purpose.starts_with("prefetch"))
+        .flat_map(|name| headers.get_all(name))
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|purpose| purpose.trim_start().to_ascii_lowercase())
+        .any(|purpose| AHEAD.iter().any(|ahead| purpose.starts_with(ahead)))
 }
 
-/// Whether this navigation began on this site or in the address bar.
+/// Whether opening this page is a sign of life: a navigation that a person made. A page that reloads
+/// itself, and another site's script, open pages too.
+///
+/// Engines say so with `Sec-Fetch-User: ?1`. `WebKit` sends every other such header and never that one
+/// (nine kinds of navigation measured in `WebKitGTK`); there, coming from this site has to do. Without
+/// any such header, nobody knows better.
+#[must_use]
+pub fn is_activity(headers: &HeaderMap) -> bool {
+    let has_metadata = headers
+        .keys()
+        .any(|name| name.as_str().starts_with("sec-fetch-"));
+    let by_person = text(headers, "sec-fetch-user") == Some("?1");
+    let in_webkit = || {
+        let agent = text(headers, "user-agent").unwrap_or_default();
+        agent.contains("AppleWebKit") && !agent.contains("Chrome/")
+    };
+    let from_here = text(headers, "sec-fetch-site") == Some("same-origin");
+    is_navigation(headers) && (!has_metadata || by_person || from_here && in_webkit())
+}
+
+/// Whether this navigation began on this site. One that has no beginning (`Sec-Fetch-Site: none`) may be
+/// a link in a native app as well as an address typed by hand.
 #[must_use]
 pub fn is_own_navigation(settings: &Settings, headers: &HeaderMap) -> bool {
     let from_here = match text(headers, "sec-fetch-site") {
-        Some(site) => matches!(site, "same-origin" | "none"),
+        Some(site) => site == "same-origin",
         None => own_referrer(settings, headers).is_some(),
     };
     is_navigation(headers) && (from_here || other_site(settings, headers).is_some())
@@ -326,11 +352,90 @@ mod tests {
     }
 
     #[test]
+    fn what_is_fetched_ahead_is_known_by_every_name_it_ever_had() {
+        for (name, value, expected) in [
+            ("sec-purpose", "prefetch", true),
+            ("sec-purpose", "prefetch;prerender", true),
+            ("sec-purpose", "Prefetch;anonymous-client-ip", true),
+            ("sec-purpose", "none, prefetch", true),
+            ("purpose", "prefetch", true),
+            ("purpose", "prerender", true),
+            ("x-purpose", "preview", true),
+            ("x-moz", "prefetch", true),
+            ("sec-purpose", "none", false),
+            ("sec-purpose", "no-prefetch", false),
+            ("x-purpose", "", false),
+            ("x-other", "prefetch", false),
+        ] {
+            let request = request("GET", &[(name, value)]);
+            assert_eq!(is_prefetch(request.headers()), expected, "{name}: {value}");
+        }
+        let twice = request(
+            "GET",
+            &[("sec-purpose", "none"), ("sec-purpose", "prefetch")],
+        );
+        assert!(is_prefetch(twice.headers()));
+    }
+
+    #[test]
+    fn only_what_a_person_opens_is_a_sign_of_life() {
+        const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36";
+        const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
+        const ON_IOS: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0.0.0 Mobile/15E148 Safari/604.1";
+        const FIREFOX: &str =
+            "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+        let page = [
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        let (person, ahead) = (("sec-fetch-user", "?1"), ("sec-purpose", "prefetch"));
+        let from = |site: &'static str| ("sec-fetch-site", site);
+        let by = |agent: &'static str| ("user-agent", agent);
+        for (headers, expected) in [
+            (vec![person, from("same-origin"), by(CHROME)], true),
+            (vec![person, from("none"), by(FIREFOX)], true),
+            (vec![person, from("cross-site"), by(CHROME)], true),
+            // `<meta refresh>`, `history.back()`, a script's `location`, another site's script.
+            (vec![from("same-origin"), by(CHROME)], false),
+            (vec![from("same-origin"), by(FIREFOX)], false),
+            (vec![from("none"), by(CHROME)], false),
+            (vec![from("cross-site"), by(CHROME)], false),
+            (
+                vec![("sec-fetch-user", "?0"), from("same-origin"), by(CHROME)],
+                false,
+            ),
+            (vec![person, ahead, from("same-origin"), by(CHROME)], false),
+            // WebKit never says that it was a person.
+            (vec![from("same-origin"), by(SAFARI)], true),
+            (vec![from("same-origin"), by(ON_IOS)], true),
+            (vec![from("none"), by(SAFARI)], false),
+            (vec![from("same-site"), by(SAFARI)], false),
+            (vec![from("cross-site"), by(SAFARI)], false),
+            (vec![ahead, from("same-origin"), by(SAFARI)], false),
+        ] {
+            let headers = [&page[..], &headers].concat();
+            let request = request("GET", &headers);
+            assert_eq!(is_activity(request.headers()), expected, "{headers:?}");
+        }
+        for (headers, expected) in [
+            (vec![("accept", "text/html")], true),
+            (vec![("accept", "text/html"), by(SAFARI)], true),
+            (vec![("accept", "image/*")], false),
+            (vec![("accept", "text/html"), ahead], false),
+            (vec![("accept", "text/html"), from("cross-site")], false),
+            (vec![("sec-fetch-mode", "no-cors"), person], false),
+        ] {
+            let request = request("GET", &headers);
+            assert_eq!(is_activity(request.headers()), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
     fn a_link_on_another_site_is_no_navigation_of_our_own() {
         let navigation = ("sec-fetch-mode", "navigate");
         for (headers, expected) in [
             (&[navigation, ("sec-fetch-site", "same-origin")][..], true),
-            (&[navigation, ("sec-fetch-site", "none")], true),
+            (&[navigation, ("sec-fetch-site", "none")], false),
             (&[navigation, ("sec-fetch-site", "cross-site")], false),
             (&[navigation, ("sec-fetch-site", "same-site")], false),
             (

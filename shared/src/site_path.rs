@@ -88,6 +88,15 @@ impl SitePath {
         utf8_percent_encode(&self.0, ESCAPED).to_string()
     }
 
+    /// Whether this names a page: a folder, a file of HTML, or a name without an ending. By the loosest
+    /// reading any file system has.
+    #[must_use]
+    pub fn names_page(&self) -> bool {
+        let last = loosest(self.0.rsplit('/').next().unwrap_or_default());
+        let ending = last.rsplit_once('.').map(|(_, ending)| ending);
+        ending.is_none_or(|ending| matches!(ending, "html" | "htm"))
+    }
+
     /// Whether this is `directory` (given without its trailing slash) or lies below it, by the
     /// loosest reading any file system has.
     fn is_within(&self, directory: &str) -> bool {
@@ -120,7 +129,8 @@ pub struct ProtectedPaths {
 
 impl ProtectedPaths {
     /// From prefixes and the gate's path, each absolute. What belongs to the gate is never
-    /// protected, or nobody could come in.
+    /// protected, or nobody could come in. What is protected is read loosely, and what is left open to
+    /// the letter: whatever is only like the gate is no part of it.
     ///
     /// # Errors
     /// A sentence that says which prefix or path cannot be.
@@ -164,10 +174,11 @@ impl ProtectedPaths {
     /// Whether a request for this path needs a session.
     #[must_use]
     pub fn contain(&self, path: &SitePath) -> bool {
+        let below_gate = path.as_str().strip_prefix(&self.gate);
         let belongs_to_gate = if self.gate.is_empty() {
             path.as_str() == "/"
         } else {
-            path.is_within(&self.gate)
+            below_gate.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         !belongs_to_gate && self.prefixes.iter().any(|prefix| path.is_within(prefix))
     }
@@ -253,11 +264,55 @@ mod tests {
     #[test]
     fn the_gate_stays_open_even_where_everything_is_protected() {
         let protected = ProtectedPaths::new(&["/".to_owned()], "/access/").unwrap();
-        assert!(!protected.contain(&SitePath::normalise("/access/gate.js").unwrap()));
-        assert!(protected.contain(&SitePath::normalise("/index.html").unwrap()));
+        let contains = |raw: &str| protected.contain(&SitePath::normalise(raw).unwrap());
+        for raw in ["/access", "/access/", "//access/./gate.js", "/%61ccess/x/"] {
+            assert!(!contains(raw), "{raw}");
+        }
+        // What is only like the gate is another folder on most file systems.
+        for raw in [
+            "/index.html",
+            "/Access/",
+            "/access;board/",
+            "/access./",
+            "/access%20/x",
+            "/access/../x",
+            "/accessories/",
+        ] {
+            assert!(contains(raw), "{raw}");
+        }
         let at_root = ProtectedPaths::new(&["/secret".to_owned()], "/").unwrap();
         assert!(!at_root.contain(&SitePath::normalise("/").unwrap()));
         assert!(at_root.contain(&SitePath::normalise("/secret/").unwrap()));
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_name() {
+        let names_page = |raw: &str| SitePath::normalise(raw).unwrap().names_page();
+        for raw in [
+            "/",
+            "/a/",
+            "/a.b/",
+            "/a",
+            "/a.b/c",
+            "/a.html",
+            "/a.HTM",
+            "/a.html.",
+            "/a.html;v=1",
+            "/a.html%20",
+            "/a.pdf/",
+        ] {
+            assert!(names_page(raw), "{raw}");
+        }
+        for raw in [
+            "/a.pdf",
+            "/a.html.pdf",
+            "/html.svg",
+            "/a/b.xhtml",
+            "/.html5",
+            "/a.b",
+        ] {
+            assert!(!names_page(raw), "{raw}");
+        }
     }
 
     #[test]

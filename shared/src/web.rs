@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -171,16 +173,38 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     )
 }
 
-/// A page that holds nothing but text and a form to this site, and stands in nobody's frame.
+/// A page that holds nothing but text, a form to this site and its own style, and stands in nobody's
+/// frame.
 #[must_use]
 pub fn html(status: StatusCode, body: &'static str) -> Response {
+    const POLICY: &str =
+        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    let own = body.split_once("<style>");
+    let style = own.and_then(|(_, rest)| rest.split_once("</style>"));
+    let policy = style.map_or_else(
+        || POLICY.to_owned(),
+        |(style, _)| {
+            let hash = ring::digest::digest(&ring::digest::SHA256, style.as_bytes());
+            format!("{POLICY}; style-src 'sha256-{}'", STANDARD.encode(hash))
+        },
+    );
+    let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(POLICY));
     with_header(
         with_body(status, "text/html; charset=utf-8", body.into()),
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        ),
+        policy,
     )
+}
+
+/// `503` to a browser that fetches ahead what nobody may ever look at: it asks again when somebody does.
+#[must_use]
+pub fn not_ahead() -> Response {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "prefetch",
+        "this is answered when somebody opens it, and not before",
+    )
+    .into_response()
 }
 
 /// A file of comma-separated values, to be saved under this name.

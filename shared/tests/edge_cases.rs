@@ -10,7 +10,7 @@ use http::header::{COOKIE, HeaderName, HeaderValue};
 use ring::hmac;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::gate::{self, Message, Verdict, edge};
+use shared::gate::{self, Message, Served, Verdict, edge};
 use shared::settings::{Settings, Variables};
 use shared::site_path::SitePath;
 use shared::timestamp::Timestamp;
@@ -128,6 +128,7 @@ fn named(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Pass { protected: false } => "open",
         Verdict::Pass { protected: true } => "pass",
+        Verdict::Ahead => "ahead",
         Verdict::Refresh { ended: false } => "refresh",
         Verdict::Refresh { ended: true } => "ended",
         Verdict::ToGate { reason: None } => "gate",
@@ -144,7 +145,7 @@ fn location(settings: &Settings, verdict: &Verdict, path: &SitePath, query: &str
     };
     let back = settings.redirect(Some(&(path.to_url_path() + &query)));
     match verdict {
-        Verdict::Pass { .. } => String::new(),
+        Verdict::Pass { .. } | Verdict::Ahead => String::new(),
         Verdict::Refresh { .. } => gate::refresh_address(back.as_ref()),
         Verdict::ToGate { reason } => {
             gate::address(settings, back.as_ref(), reason.map(Message::Reason))
@@ -165,7 +166,8 @@ fn every_case_of_the_table_is_decided_as_it_says() {
         let path = SitePath::normalise(path).unwrap();
         let not_before = case.not_before.map(Timestamp::from_unix);
         let now = Timestamp::from_unix(case.now.unwrap_or(table.now));
-        let verdict = gate::decide(&settings, &path, &headers, not_before, now);
+        let served = Served::by_name(&path);
+        let verdict = gate::decide(&settings, &path, served, &headers, not_before, now);
         let query = case.query.as_ref().unwrap_or(&table.request.query);
         let location = location(&settings, &verdict, &path, query);
         if named(&verdict) != case.verdict
@@ -192,8 +194,9 @@ fn every_spelling_of_a_path_is_read_as_the_table_says() {
     for case in &table.paths {
         let path = SitePath::normalise(&case.path);
         let found = path.as_ref().map_or("refused", |path| {
-            let verdicts = [&without, &with_session]
-                .map(|headers| gate::decide(&settings, path, headers, None, now));
+            let verdicts = [&without, &with_session].map(|headers| {
+                gate::decide(&settings, path, Served::by_name(path), headers, None, now)
+            });
             match [named(&verdicts[0]), named(&verdicts[1])] {
                 ["open", "open"] => "open",
                 ["gate", "pass"] => "protected",
@@ -227,7 +230,7 @@ fn no_flipped_bit_of_a_token_is_let_in() {
         headers.insert(COOKIE, cookie);
         assert!(
             matches!(
-                gate::decide(&settings, &path, &headers, None, now),
+                gate::decide(&settings, &path, Served::Page, &headers, None, now),
                 Verdict::ToGate { .. }
             ),
             "byte {index}, bit {bit}"

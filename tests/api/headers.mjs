@@ -5,6 +5,8 @@
  * addresses, cookies.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { after, before, suite, test } from "node:test";
 import { send, Visitor } from "../harness/http.mjs";
 
@@ -51,6 +53,11 @@ const CORS = {
   "access-control-allow-origin": PARTNER,
   "access-control-expose-headers": "Retry-After",
 };
+/** A log-out's: no copy stays, and nothing that was fetched ahead. */
+const OUT = { ...API, "clear-site-data": '"cache", "prefetchCache", "prerenderCache"' };
+const BUTTON = new URL("../../functions/logout/src/button.html", import.meta.url);
+const [, css = ""] = /<style>([\s\S]*)<\/style>/.exec(readFileSync(BUTTON, "utf8")) ?? [];
+const STYLE = `sha256-${createHash("sha256").update(css).digest("base64")}`;
 /** @type {Headers} */
 const SITE = {
   ...ALL,
@@ -174,7 +181,7 @@ const KINDS = [
     call: { json: {} },
     inside: true,
     status: 204,
-    headers: API,
+    headers: OUT,
   },
   {
     what: "a log-out by a link",
@@ -182,7 +189,7 @@ const KINDS = [
     call: { headers: NAVIGATION },
     inside: true,
     status: 303,
-    headers: API,
+    headers: OUT,
   },
   {
     what: "the log-out page",
@@ -191,9 +198,23 @@ const KINDS = [
     headers: {
       ...API,
       ...HTML,
-      "content-security-policy":
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+      "content-security-policy": `default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; style-src '${STYLE}'`,
     },
+  },
+  {
+    what: "a log-out page that is fetched ahead",
+    path: "/logout",
+    call: { headers: { ...NAVIGATION, "sec-purpose": "prefetch" } },
+    status: 503,
+    headers: PROBLEM,
+  },
+  {
+    what: "a protected page that is fetched ahead",
+    path: PAGE,
+    call: { headers: { ...NAVIGATION, "sec-purpose": "prefetch" } },
+    inside: true,
+    status: 503,
+    headers: { ...PROTECTED, "content-type": "application/problem+json" },
   },
   { what: "no route of the API", path: "/api/none", status: 404, headers: PROBLEM },
   { what: "a page for all", path: "/", status: 200, headers: { ...PUBLIC, ...HTML } },

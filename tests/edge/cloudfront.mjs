@@ -67,7 +67,7 @@ export function event(uri, { query = "", headers = {}, cookie = "" } = {}) {
   for (const [name, value] of Object.entries(headers)) {
     add(request.headers, name.toLowerCase(), value);
   }
-  for (const pair of cookie.split(";").map((part) => part.trim())) {
+  for (const pair of cookie.split(";").map((part) => part.replace(/^[ \t]+|[ \t]+$/g, ""))) {
     const equals = pair.indexOf("=");
     if (equals > 0) {
       add(request.cookies, pair.slice(0, equals), pair.slice(equals + 1));

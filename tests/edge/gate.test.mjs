@@ -23,7 +23,8 @@ test("every case of the table is decided as it says", async (t) => {
       const request = { ...table.request, ...given };
       const cookie = request.cookie.replaceAll("{token}", token(given));
       const answer = await ask({ ...request, cookie }, given);
-      assert.equal(verdict(answer, ""), SHOWN[/** @type {'open'} */ (given.verdict)]);
+      const shown = verdict(answer, `${request.path}/`);
+      assert.equal(shown, SHOWN[/** @type {'open'} */ (given.verdict)]);
       if (given.location !== undefined) {
         assert.equal(answer.headers.location.value, given.location);
       }
@@ -95,11 +96,31 @@ test("no shortened and no lengthened token is let in", async () => {
   }
 });
 
-test("a cookie whose name the runtime has lower-cased is read", async () => {
-  const request = event(table.request.path, table.request);
-  request.request.cookies = { "__host-lastseen": { value: token() } };
+test("a cookie whose name only looks like ours is not read", async () => {
   const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
-  assert.equal((await handle(request)).uri, "/portfolio/confidential/index.html");
+  for (const name of [
+    "__host-lastseen",
+    "\u2003__Host-lastseen",
+    "__Host-lastseen\u00a0",
+    "lastseen",
+  ]) {
+    const request = event(table.request.path, table.request);
+    request.request.cookies = { [name]: { value: token() } };
+    assert.equal(verdict(await handle(request), ""), "gate", JSON.stringify(name));
+  }
+  for (const value of [`\u2003${token()}`, `${token()}\u00a0`, `\ufeff${token()}`]) {
+    const request = event(table.request.path, table.request);
+    request.request.cookies = { "__Host-lastseen": { value } };
+    assert.equal(verdict(await handle(request), ""), "invalid", JSON.stringify(value));
+  }
+});
+
+test("a purpose that is sent twice is read twice", async () => {
+  const request = event(table.request.path, table.request);
+  const values = [{ value: "none" }, { value: "prefetch" }];
+  request.request.headers["sec-purpose"] = { value: "none", multiValue: values };
+  const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
+  assert.equal((await handle(request)).statusCode, 503);
 });
 
 test("of many cookies of one name the valid one counts, wherever it stands", async () => {
@@ -140,9 +161,17 @@ test("the gate stays open where everything is protected", async () => {
     ["/x.html", "gate"],
     ["/logout", "gate"],
     ["/api/logout", "gate"],
+    ["/access", "in"],
+    ["/%61ccess/./gate.css", "in"],
     ["/accessories/", "gate"],
+    // What is only like the gate is another folder in S3.
+    ["/Access/", "gate"],
+    ["/access;board/", "gate"],
+    ["/access./", "gate"],
+    ["/access%20/", "gate"],
   ]) {
-    assert.equal(verdict(await handle(event(path)), ""), wanted, path);
+    const slash = path === "/access" ? "/access/" : "";
+    assert.equal(verdict(await handle(event(path)), slash), wanted, path);
   }
   // Our own endpoints are no pages to come back to.
   for (const path of ["/api", "/api/logout", "/logout", "/LOGOUT/../logout"]) {

@@ -59,7 +59,7 @@ test("njs decides every case of the table as it says", { skip: WITHOUT_NJS }, ()
   });
   const answers = run(visits);
   for (const [i, given] of table.cases.entries()) {
-    const shown = verdict(answers[i], "");
+    const shown = verdict(answers[i], `${given.path ?? table.request.path}/`);
     assert.equal(shown, SHOWN[/** @type {'open'} */ (given.verdict)], given.what);
     if (given.location !== undefined) {
       assert.equal(answers[i].headers.location.value, given.location);

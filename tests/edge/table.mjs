@@ -39,7 +39,7 @@ export function token(given = {}) {
  */
 export function verdict(answer, slash) {
   const location = answer.headers.location?.value ?? "";
-  if (answer.statusCode === undefined || location === slash) {
+  if (answer.statusCode === undefined || (location !== "" && location === slash)) {
     return "in";
   }
   if (location.startsWith("/api/session-refresh")) {
@@ -57,6 +57,7 @@ export const SHOWN = Object.freeze({
   pass: "in",
   refresh: "refresh",
   ended: "refresh",
+  ahead: "503 ",
   gate: "gate",
   invalid: "invalid",
 });

@@ -492,6 +492,13 @@ const LEAVING = [
     as: "emil",
     path: "/logout",
     headers: { ...NAVIGATION, "sec-purpose": "prefetch" },
+    status: 503,
+  },
+  {
+    what: "a log-out by an address typed by hand",
+    as: "emil",
+    path: "/logout",
+    headers: { ...NAVIGATION, "sec-fetch-site": "none" },
     status: 200,
   },
   {

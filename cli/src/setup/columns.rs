@@ -1,7 +1,7 @@
 //! The columns a table has against those it should have.
 
 use shared::nocodb::Field;
-use shared::store::columns::{ALL, Column};
+use shared::store::columns::{ALL, Column, START};
 
 use crate::terminal::printable;
 
@@ -59,10 +59,17 @@ pub(crate) fn problem(column: &Column, state: &State) -> Option<String> {
     let Column { title, kind, .. } = column;
     match state {
         State::Present | State::Missing => None,
-        State::WrongType(found) => Some(format!(
-            "{title} has the type {found} instead of {kind}: change its type in NocoDB, or give \
-             the column another name and run `lastseen setup` again"
-        )),
+        State::WrongType(found) => {
+            let costs = if *title == START && found == "Date" {
+                ", so that sessions of one day are not told apart"
+            } else {
+                ""
+            };
+            Some(format!(
+                "{title} has the type {found} instead of {kind}{costs}: change its type in NocoDB, \
+                 or give the column another name and run `lastseen setup` again"
+            ))
+        }
         State::OtherCase(found) => Some(format!(
             "{} must be spelt {title}: rename it in NocoDB",
             printable(found)
@@ -129,6 +136,17 @@ mod tests {
         let states = check(&[]);
         assert_eq!(states.len(), ALL.len());
         assert!(states.iter().all(|(column, state)| *state == State::Missing && problem(column, state).is_none()));
+    }
+
+    #[test]
+    fn a_start_without_a_time_costs_what_tells_sessions_apart() {
+        let states = check(&fields(&[("sessionStartTime", "Date")]));
+        let (column, state) = &states[1];
+        let problem = problem(column, state).unwrap();
+        assert!(
+            problem.contains("sessions of one day are not told apart"),
+            "{problem}"
+        );
     }
 
     #[test]

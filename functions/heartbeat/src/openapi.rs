@@ -57,7 +57,7 @@ pub fn routes() -> Vec<Route> {
             "Confirms a session for the gate",
         )
         .describe(
-            "Where the gate sends a visitor whose token was not confirmed lately. A person opening a page counts as a heartbeat.",
+            "Where the gate sends a visitor whose token was not confirmed lately. A page that a person opens counts as a heartbeat.",
         )
         .security(Security::PerhapsSession)
         .query(
@@ -72,6 +72,10 @@ pub fn routes() -> Vec<Route> {
         )
         .refuses_calls_around()
         .limits()
-        .needs_the_store(),
+        .problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &["prefetch", "unavailable"],
+            "To a browser that fetches ahead (`prefetch`); or the store does not answer, see Retry-After.",
+        ),
     ]
 }

@@ -20,9 +20,12 @@ use shared::web::{self, Request, Response};
 use crate::{over, presented, record_ending, with_token, within_limits};
 
 /// Asks the store once. Open: back, with a fresh token. Ended: to the gate. Store not answering:
-/// back all the same, with deadlines unchanged, so that an outage neither loops nor throws anybody
-/// out.
+/// back all the same, with a token that says no more than that it was asked, so that an outage neither
+/// loops nor throws anybody out.
 pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Response {
+    if origin::is_prefetch(request.headers()) {
+        return web::not_ahead();
+    }
     let query = request.uri().query().unwrap_or_default();
     let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect");
     let back = app
@@ -96,14 +99,14 @@ enum Answer {
     Ended(EndReason),
 }
 
-/// A person opening a page counts as a heartbeat; a picture or a prefetch does not.
+/// A person opening a page counts as a heartbeat; a picture, and a page that opens by itself, do not.
 async fn ask(
     app: &App,
     request: &Request,
     token: &Claims,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    if !origin::is_navigation(request.headers()) {
+    if !origin::is_activity(request.headers()) {
         let renewed = token.clone();
         return Ok(match app.writes.look_up(token, now).await? {
             Beat::Written(row) => Answer::Row(row, renewed),

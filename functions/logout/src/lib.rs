@@ -1,7 +1,7 @@
 //! `POST /api/logout` and `GET /logout`: the end of a session, at the visitor's wish or by the
 //! script's clock.
 
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use shared::app::App;
 use shared::audit;
 use shared::body::{Body, NotText};
@@ -20,8 +20,8 @@ use shared::web::{self, Problem, Request, Response};
 #[cfg(feature = "openapi")]
 pub mod openapi;
 
-/// For a link on another site, which must not log anybody out, and for prefetches, which nobody
-/// asked for.
+/// For a link on another site or in an app, which must not log anybody out, and for an address typed by
+/// hand, which looks like one.
 const BUTTON_PAGE: &str = include_str!("button.html");
 
 /// So late a page's clock, slowed down in a tab that is hidden, may call its session idle.
@@ -55,6 +55,9 @@ async fn posted(app: &App, request: &Request, now: Timestamp) -> Response {
 }
 
 async fn navigated(app: &App, request: &Request, now: Timestamp) -> Response {
+    if origin::is_prefetch(request.headers()) {
+        return web::not_ahead();
+    }
     if !origin::is_own_navigation(&app.settings, request.headers()) {
         return web::html(StatusCode::OK, BUTTON_PAGE);
     }
@@ -219,6 +222,11 @@ fn to_gate(app: &App, request: &Request, reason: EndReason) -> Response {
     cleared(app, web::redirect(StatusCode::SEE_OTHER, &address))
 }
 
+/// Clears the cookies, and every copy that the browser keeps of a page or has fetched ahead. No other value
+/// of `Clear-Site-Data`: they would wipe what else the owner has on the domain.
 fn cleared(app: &App, response: Response) -> Response {
+    const COPIES: &str = r#""cache", "prefetchCache", "prerenderCache""#;
+    let name = HeaderName::from_static("clear-site-data");
+    let response = web::with_header(response, name, HeaderValue::from_static(COPIES));
     web::with_cookies(response, app.settings.cookies.clear())
 }

@@ -23,16 +23,23 @@ pub fn routes() -> Vec<Route> {
             )
             .refuses_strangers(&[], ""),
         Route::get("/logout", "logOutByLink", "The same, as a link")
-            .describe(
-                "Acts on a navigation that began on this site or in the address bar, and on no prefetch.",
-            )
+            .describe("Acts on a navigation that began on this site. A prefetch is answered 503.")
             .security(Security::PerhapsSession)
-            .query("reason", "`logout` or `idle`; anything else counts as `logout`.", text())
+            .query(
+                "reason",
+                "`logout` or `idle`; anything else counts as `logout`.",
+                text(),
+            )
             .redirect(StatusCode::SEE_OTHER, "Logged out: to the gate.", CLEARED)
             .text(
                 StatusCode::OK,
                 "For any other request: a page with a button that posts.",
                 "text/html",
+            )
+            .problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &["prefetch"],
+                "To a browser that fetches ahead.",
             )
             .refuses_calls_around(),
     ]

@@ -29,22 +29,17 @@ fn settings() -> Settings {
     Settings::read(&variables).unwrap()
 }
 
-fn verdict(path: &str, cookie: Option<&str>, navigation: bool, now: Timestamp) -> Verdict {
+fn verdict(path: &str, cookie: Option<&str>, now: Timestamp) -> Verdict {
+    let path = SitePath::normalise(path).unwrap();
+    verdict_as(&path, Served::by_name(&path), cookie, now)
+}
+
+fn verdict_as(path: &SitePath, served: Served, cookie: Option<&str>, now: Timestamp) -> Verdict {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        "sec-fetch-mode",
-        HeaderValue::from_static(if navigation { "navigate" } else { "no-cors" }),
-    );
     if let Some(cookie) = cookie {
         headers.insert(COOKIE, HeaderValue::from_str(cookie).unwrap());
     }
-    decide(
-        &settings(),
-        &SitePath::normalise(path).unwrap(),
-        &headers,
-        None,
-        now,
-    )
+    decide(&settings(), path, served, &headers, None, now)
 }
 
 fn cookie() -> String {
@@ -65,7 +60,7 @@ const PICTURE: &str = "/portfolio/confidential/plan.svg";
 fn open_paths_pass_whatever_the_cookie() {
     for cookie in [None, Some("lastseen=x")] {
         assert_eq!(
-            verdict("/", cookie, true, START),
+            verdict("/", cookie, START),
             Verdict::Pass { protected: false }
         );
     }
@@ -74,18 +69,15 @@ fn open_paths_pass_whatever_the_cookie() {
 #[test]
 fn without_a_session_everything_protected_leads_to_the_gate() {
     for path in [PAGE, PICTURE, "//portfolio/CONFIDENTIAL/x"] {
+        assert_eq!(verdict(path, None, START), Verdict::ToGate { reason: None });
         assert_eq!(
-            verdict(path, None, true, START),
-            Verdict::ToGate { reason: None }
-        );
-        assert_eq!(
-            verdict(path, Some("lastseen=x.y.z"), true, START),
+            verdict(path, Some("lastseen=x.y.z"), START),
             Verdict::ToGate {
                 reason: Some(INVALID)
             }
         );
         assert_eq!(
-            verdict(path, Some("session_record_id=42"), true, START),
+            verdict(path, Some("session_record_id=42"), START),
             Verdict::ToGate { reason: None }
         );
     }
@@ -95,11 +87,11 @@ fn without_a_session_everything_protected_leads_to_the_gate() {
 fn a_page_is_served_for_a_minute_after_the_store_confirmed_the_session() {
     let cookie = cookie();
     assert_eq!(
-        verdict(PAGE, Some(&cookie), true, START.plus(59)),
+        verdict(PAGE, Some(&cookie), START.plus(59)),
         Verdict::Pass { protected: true }
     );
     assert_eq!(
-        verdict(PAGE, Some(&cookie), true, START.plus(60)),
+        verdict(PAGE, Some(&cookie), START.plus(60)),
         Verdict::Refresh { ended: false }
     );
 }
@@ -108,19 +100,27 @@ fn a_page_is_served_for_a_minute_after_the_store_confirmed_the_session() {
 fn its_pictures_are_served_five_times_as_long() {
     let cookie = cookie();
     assert_eq!(
-        verdict(PICTURE, Some(&cookie), false, START.plus(299)),
+        verdict(PICTURE, Some(&cookie), START.plus(299)),
         Verdict::Pass { protected: true }
     );
     assert_eq!(
-        verdict(PICTURE, Some(&cookie), false, START.plus(300)),
+        verdict(PICTURE, Some(&cookie), START.plus(300)),
         Verdict::Refresh { ended: false }
     );
 }
 
 #[test]
+fn what_is_served_as_a_page_is_one_whatever_its_name() {
+    let picture = SitePath::normalise(PICTURE).unwrap();
+    let cookie = cookie();
+    let at_60 = verdict_as(&picture, Served::Page, Some(&cookie), START.plus(60));
+    assert_eq!(at_60, Verdict::Refresh { ended: false });
+}
+
+#[test]
 fn a_session_past_its_deadline_is_never_served() {
     assert_eq!(
-        verdict(PICTURE, Some(&cookie()), false, START.plus(1_800)),
+        verdict(PICTURE, Some(&cookie()), START.plus(1_800)),
         Verdict::Refresh { ended: true }
     );
 }

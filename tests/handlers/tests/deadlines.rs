@@ -111,16 +111,28 @@ async fn opening_a_page_with_a_stale_token_counts_as_a_heartbeat_and_a_picture_d
         (picture.status, picture.location.as_deref()),
         (StatusCode::FOUND, Some("/x.png"))
     );
-    let prefetch = [("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")];
-    browser
-        .send(
-            "GET",
-            "/api/session-refresh?redirect=%2F",
-            &prefetch,
-            "",
-            at(350),
-        )
-        .await;
+    // A prefetch, and a page that loads itself again.
+    let navigate = ("sec-fetch-mode", "navigate");
+    for (headers, status) in [
+        (
+            &[navigate, ("sec-purpose", "prefetch")][..],
+            StatusCode::SERVICE_UNAVAILABLE,
+        ),
+        (
+            &[navigate, ("sec-fetch-site", "same-origin")],
+            StatusCode::FOUND,
+        ),
+        (
+            &[navigate, ("sec-fetch-site", "cross-site")],
+            StatusCode::FOUND,
+        ),
+    ] {
+        let path = "/api/session-refresh?redirect=%2F";
+        let deadline = browser.claims().idle_deadline;
+        let answer = browser.send("GET", path, headers, "", at(350)).await;
+        assert_eq!(answer.status, status, "{headers:?}");
+        assert_eq!(browser.claims().idle_deadline, deadline, "{headers:?}");
+    }
     assert_eq!(site.rows().await[0].last_seen, START);
     browser.refreshes(at(400)).await;
     assert_eq!(site.rows().await[0].last_seen, at(400));

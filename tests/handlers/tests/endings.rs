@@ -186,7 +186,7 @@ async fn coming_in_again_ends_the_session_that_was_open() {
 }
 
 #[tokio::test]
-async fn a_typed_address_logs_out_and_a_link_elsewhere_only_asks() {
+async fn a_link_on_this_site_logs_out_and_any_other_only_asks() {
     let site = Site::new(&[]);
     let mut browser = site.browser();
     browser.enters("ann@example.com", START).await;
@@ -194,10 +194,11 @@ async fn a_typed_address_logs_out_and_a_link_elsewhere_only_asks() {
     for headers in [
         &[navigate, ("sec-fetch-site", "cross-site")][..],
         &[navigate, ("sec-fetch-site", "same-site")],
+        // Typed by hand, or a link in a native app: nobody can tell.
         &[
             navigate,
             ("sec-fetch-site", "none"),
-            ("sec-purpose", "prefetch"),
+            ("sec-fetch-user", "?1"),
         ],
         &[
             ("accept", "text/html"),
@@ -213,15 +214,36 @@ async fn a_typed_address_logs_out_and_a_link_elsewhere_only_asks() {
             answer.status == StatusCode::OK && !answer.sets_cookies,
             "{headers:?}"
         );
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'none';") && policy.contains("; style-src 'sha256-")
+        );
+    }
+    for path in ["/logout", "/api/session-refresh"] {
+        let ahead = [
+            navigate,
+            ("sec-fetch-site", "same-origin"),
+            ("sec-purpose", "prefetch;prerender"),
+        ];
+        let answer = browser.send("GET", path, &ahead, "", at(60)).await;
+        assert_eq!(
+            (answer.status, answer.sets_cookies),
+            (StatusCode::SERVICE_UNAVAILABLE, false)
+        );
+        assert_eq!(answer.headers["cache-control"], "no-store");
     }
     assert_eq!(
         browser.beats(Value::Null, at(70)).await.status,
         StatusCode::OK
     );
-    let typed = [navigate, ("sec-fetch-site", "none")];
+    let own = [navigate, ("sec-fetch-site", "same-origin")];
     let answer = browser
-        .send("GET", "/logout?reason=idle", &typed, "", at(80))
+        .send("GET", "/logout?reason=idle", &own, "", at(80))
         .await;
+    assert_eq!(
+        answer.headers["clear-site-data"],
+        r#""cache", "prefetchCache", "prerenderCache""#
+    );
     assert_eq!(
         (answer.status, answer.location.as_deref()),
         (StatusCode::SEE_OTHER, Some("/access/?reason=idle#idle"))
@@ -234,9 +256,12 @@ async fn a_link_to_logout_with_an_unknown_reason_logs_out() {
     let site = Site::new(&[]);
     let mut browser = site.browser();
     browser.enters("ann@example.com", START).await;
-    let typed = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
+    let own = [
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "same-origin"),
+    ];
     let answer = browser
-        .send("GET", "/logout?reason=bored", &typed, "", at(60))
+        .send("GET", "/logout?reason=bored", &own, "", at(60))
         .await;
     assert_eq!(
         answer.location.as_deref(),

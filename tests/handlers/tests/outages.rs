@@ -88,15 +88,72 @@ async fn an_outage_neither_loops_nor_extends() {
         (answer.status, answer.location.as_deref()),
         (StatusCode::FOUND, Some("/portfolio/confidential/"))
     );
-    assert!(
-        answer.sets_cookies,
-        "fresh for the gate, or the browser would come back at once"
+    let token = browser.claims();
+    assert_eq!(
+        (token.issued_at, token.asked, token.idle_deadline),
+        (START, Some(at(100)), at(1_800)),
+        "fresh for the gate, or the browser would come back at once; and nothing else"
     );
     let answer = browser.refreshes(at(1_800)).await;
     assert!(
         answer.location.unwrap().ends_with("reason=idle#idle"),
         "the deadline stood still"
     );
+}
+
+#[tokio::test]
+async fn what_nobody_could_confirm_for_four_hours_ends() {
+    for with_queue in [false, true] {
+        let site = Site::new(&[]);
+        let mut browser = site.browser();
+        browser.enters("ann@example.com", START).await;
+        browser.beats(Value::Null, at(600)).await;
+        let cookies = browser.cookies.clone();
+        let site = if with_queue {
+            site.restarted(&[]).with_queue(None).0
+        } else {
+            site.restarted(&[])
+        };
+        let mut browser = site.browser();
+        browser.cookies = cookies;
+        site.store_is_down(true);
+        let four_hours = 600 + 4 * 3_600;
+        for seconds in (700..four_hours).step_by(100) {
+            if seconds % 1_000 == 0 {
+                browser.refreshes(at(seconds)).await;
+            }
+            let answer = browser
+                .beats(json!({ "seenSecondsAgo": 0 }), at(seconds))
+                .await;
+            assert!(answer.sets_cookies, "{seconds}");
+            let left = answer.json["idleExpiresInSeconds"].as_u64().unwrap();
+            assert_eq!(left, (four_hours - seconds).min(1_800), "{seconds}");
+        }
+        assert_eq!(browser.confirmed_at(), at(600));
+        let answer = browser.beats(Value::Null, at(four_hours)).await;
+        assert_eq!(answer.json["reason"], "idle", "queue: {with_queue}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_given_no_cookie() {
+    let site = Site::new(&[]);
+    let mut browser = site.browser();
+    browser.enters("ann@example.com", START).await;
+    let mut limited = 0;
+    for _ in 0..200 {
+        let answer = browser.beats(Value::Null, at(60)).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(!answer.sets_cookies);
+            limited += 1;
+        }
+        let answer = browser.refreshes(at(60)).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(!answer.sets_cookies);
+            limited += 1;
+        }
+    }
+    assert!(limited > 0);
 }
 
 /// The one wait in these tests: how long a store takes is measured, and cannot be passed.
@@ -109,7 +166,7 @@ async fn a_token_is_as_fresh_as_the_stores_answer_however_long_that_took() {
     for is_down in [true, false] {
         site.store_is_down(is_down);
         browser.refreshes(at(100)).await;
-        let confirmed_at = browser.confirmed_at();
+        let confirmed_at = browser.claims().last_asked();
         // Whole seconds of what it took, and never none.
         assert!(
             (at(101)..=at(103)).contains(&confirmed_at),

@@ -189,7 +189,7 @@ async fn in_batched_mode_the_gate_neither_loops_nor_asks_for_each_page() {
     for seconds in 101..115 {
         let answer = browser.refreshes(at(seconds)).await;
         assert_eq!(answer.location.as_deref(), Some("/portfolio/confidential/"));
-        let age = at(seconds).since(browser.confirmed_at());
+        let age = at(seconds).since(browser.claims().last_asked());
         assert!(age <= 30, "fresh for the gate, {age} s");
     }
     assert_eq!(site.store.calls.load(Ordering::SeqCst), before);
@@ -197,11 +197,13 @@ async fn in_batched_mode_the_gate_neither_loops_nor_asks_for_each_page() {
     for seconds in [200, 300, 400] {
         let answer = browser.refreshes(at(seconds)).await;
         assert_eq!(answer.location.as_deref(), Some("/portfolio/confidential/"));
+        let token = browser.claims();
         assert_eq!(
-            browser.confirmed_at(),
+            token.last_asked(),
             at(seconds),
             "an outage keeps nobody out"
         );
+        assert!(token.issued_at <= at(114), "and confirms nothing");
     }
 }
 

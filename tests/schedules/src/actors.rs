@@ -287,7 +287,7 @@ impl Process {
     ) -> (Option<Response>, Verdict, Option<(Timestamp, u64)>) {
         match gate(&self.app, browser, now) {
             Gate::Pass { .. } => (None, Verdict::Open { by_token: true }, None),
-            Gate::ToGate { .. } => (None, Verdict::Closed, None),
+            Gate::ToGate { .. } | Gate::Ahead => (None, Verdict::Closed, None),
             Gate::Refresh { .. } => {
                 let path = gate::refresh_address(self.app.settings.redirect(Some(PAGE)).as_ref());
                 let request = browser.request("GET", &path, None);
@@ -441,7 +441,7 @@ fn gate(app: &App, browser: &Browser, now: Timestamp) -> Gate {
     let request = browser.request("GET", PAGE, None);
     let headers: &HeaderMap = request.headers();
     SitePath::normalise(PAGE).map_or(Gate::ToGate { reason: None }, |path| {
-        gate::decide(&app.settings, &path, headers, None, now)
+        gate::decide(&app.settings, &path, gate::Served::Page, headers, None, now)
     })
 }
 
