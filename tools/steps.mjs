@@ -36,21 +36,31 @@ const ALL = ["test-all"];
 
 const CARGO = ["--workspace", "--all-features"];
 
+/** What tests in Node may use of all that is installed, built and started. */
+const ALWAYS = ["system", "npm", "build", "nocodb"];
+
 /** Folders of tests/ of which something is to be said. @type {Record<string, Partial<Step>>} */
 const FOLDERS = {
   api: { what: "the API of lastseen serve", needs: ["schemathesis"] },
-  astro: { what: "the script on an Astro site", needs: ["astro"] },
+  astro: { what: "the script on an Astro site", needs: ["astro-tools"] },
   attacks: { what: "attacks" },
   browser: { what: "real browsers" },
-  deploy: { what: "deployment, on an AWS account of their own", needs: ["lambda"] },
+  deploy: { what: "deployment, on an AWS account of their own", needs: ["lambda-tools"] },
   edge: { what: "the gate at the edge", isWhole: true },
   faults: { what: "lastseen serve, killed, in front of a NocoDB that comes and goes" },
-  lambda: { what: "the functions as Lambda runs them, and the template", needs: ["lambda"] },
+  lambda: { what: "the functions as Lambda runs them, and the template", needs: ["lambda-tools"] },
   load: { what: "lastseen serve under load", loops: ALL },
   recipes: { what: "a site of one's own behind nginx" },
   rivals: { what: "the script in the situations that it is compared in", loops: ALL },
-  scenario: { what: "one scenario, the same answers from everything", needs: ["lambda"] },
+  scenario: { what: "one scenario, the same answers from everything", needs: ["lambda-tools"] },
   tools: { what: "the sums and promises of the docs", isWhole: true },
+};
+
+/** What steps need besides, to show all they can. @type {Record<string, string[]>} */
+const FOR_ALL = {
+  lambda: ["functions", "checkov"],
+  scenario: ["functions"],
+  tools: ["cargo-deny"],
 };
 
 /** Files that show again what others show, in a dearer way: before a release only. */
@@ -83,7 +93,7 @@ function folders() {
         what: `tests: ${what}`,
         loops: TESTS,
         lane: "test",
-        needs: ["system", "build", "nocodb", "npm", ...needs],
+        needs: [...ALWAYS, ...needs],
         files: files.map((file) => `tests/${file}`),
         ...more,
       };
@@ -97,6 +107,7 @@ export function stepsOf(loop) {
     .filter(({ loops }) => loops.includes(loop))
     .map((step) => ({
       ...step,
+      needs: [...step.needs, ...(isAll ? (FOR_ALL[step.id] ?? []) : [])],
       files: step.files?.filter((file) => isAll || !THOROUGH.includes(file.slice("tests/".length))),
     }));
 }
@@ -107,8 +118,8 @@ const STEPS = [
   install("npm", "npm packages", ["tools/node-modules"], EACH),
   install("system", "system packages", ["tools/system"], TESTS),
   install("server", "a NocoDB server", ["tools/nocodb"], TESTS),
-  install("lambda", "cargo-lambda, SAM and moto", ["tools/lambda", "true"], TESTS),
-  install("astro", "Astro", ["tests/astro/install"], TESTS),
+  install("lambda-tools", "cargo-lambda, SAM and moto", ["tools/lambda", "true"], TESTS),
+  install("astro-tools", "Astro", ["tests/astro/install"], TESTS),
   install("schemathesis", "schemathesis", ["tools/schemathesis", "--version"], TESTS),
   install("checkov", "checkov", ["tools/checkov", "--version"], ALL),
   install("cargo-deny", "cargo-deny", ["tools/cargo-deny", "--version"], ALL),
@@ -175,7 +186,7 @@ const STEPS = [
       "sam",
       "template: sam validate",
       ["tools/lambda", "sam", "validate", "--lint", "--region", "us-east-1"],
-      ["lambda"],
+      ["lambda-tools"],
     ),
     loops: TESTS,
   },
@@ -193,7 +204,7 @@ const STEPS = [
     "build: the functions for arm64, without optimising",
     ["tools/functions", "arm64", "quickly"],
     ALL,
-    ["build", "lambda", "system"],
+    ["build", "lambda-tools", "system"],
   ),
   compute(
     "fuzz",

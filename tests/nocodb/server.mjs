@@ -14,7 +14,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** It answers after 3 to 7 seconds on two idle cores; compilers may be running beside it. */
-const HEALTHY_WITHIN_MS = 120_000;
+const HEALTHY_WITHIN_MS = 300_000;
 
 const installed = process.argv[2];
 if (!installed) {
