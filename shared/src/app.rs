@@ -15,6 +15,7 @@ use crate::queue::{Queue, WriteBehind};
 #[cfg(feature = "reports")]
 use crate::report::Cache;
 use crate::settings::{SettingError, Settings, StoreSettings, Variables};
+use crate::sign_in_link::SignInLinks;
 use crate::store::Store;
 use crate::store::nocodb_store::NocoDbStore;
 
@@ -30,6 +31,8 @@ pub struct App {
     /// See [`Codes`]. Only the program that answers the gate has them; where the settings ask for
     /// codes and there are none, nobody is let in.
     pub codes: Option<Arc<Codes>>,
+    /// Links that sign the owner in; `None` where only the token does.
+    pub sign_in_links: Option<Arc<dyn SignInLinks>>,
     /// See [`Flood`].
     pub flood: Arc<Flood>,
     /// See [`Cache`].
@@ -82,6 +85,7 @@ impl App {
             store,
             writes: Arc::new(writes),
             codes: None,
+            sign_in_links: None,
             flood: Arc::default(),
             #[cfg(feature = "reports")]
             reports: Arc::default(),

@@ -186,6 +186,22 @@ impl CookiePolicy {
         values(headers, self.owner_cookie())
     }
 
+    /// Whether the request has a cookie that a browser keeps for https alone, under a name of ours.
+    #[must_use]
+    pub fn shows_https(headers: &HeaderMap) -> bool {
+        let policy = Self {
+            secure: true,
+            domain: None,
+        };
+        [
+            policy.session_cookie(),
+            policy.code_cookie(),
+            policy.owner_cookie(),
+        ]
+        .iter()
+        .any(|name| values(headers, name).any(|value| !value.is_empty()))
+    }
+
     /// What the request's session cookie says.
     ///
     /// Several cookies of the name cannot come about under the `__Host-` prefix; without it,

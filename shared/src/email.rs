@@ -137,6 +137,12 @@ impl EmailRules {
         })
     }
 
+    /// Whether no list says who may come in.
+    #[must_use]
+    pub const fn allow_everybody(&self) -> bool {
+        self.allowed.is_empty()
+    }
+
     /// Whether this visitor may come in. A denial beats a permission, and whoever is [`MADE_UP`] may
     /// never.
     #[must_use]

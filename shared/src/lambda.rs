@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::app::{App, StartError};
 use crate::nocodb::Connections;
-use crate::settings::{SettingError, Variables};
+use crate::settings::{SettingError, Variables, names};
 use crate::ssm::{self, SecretsError};
 use crate::store::DEFAULT_RETRY_AFTER;
 use crate::timestamp::Timestamp;
@@ -71,7 +71,9 @@ where
     start_log();
     let task = &task;
     let scheduled = service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
-        let variables = ssm::resolve(&Variables::from_env()).await?;
+        let variables = Variables::from_env();
+        names::check(&variables)?;
+        let variables = ssm::resolve(&variables).await?;
         let moment = event.payload["time"].as_str();
         let moment = moment.and_then(|time| time.parse().ok());
         let done = task(variables, moment.unwrap_or_else(Timestamp::now)).await;

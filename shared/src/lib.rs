@@ -36,6 +36,7 @@ pub mod report;
 pub mod retry_after;
 pub mod session;
 pub mod settings;
+pub mod sign_in_link;
 pub mod site_path;
 pub mod snapshot;
 #[cfg(feature = "lambda")]

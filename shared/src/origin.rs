@@ -8,6 +8,7 @@ use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN, REFERER};
 use http::{Method, StatusCode};
 use url::{Position, Url};
 
+use crate::cookies::CookiePolicy;
 use crate::settings::Settings;
 use crate::web::{Problem, Request, Response};
 
@@ -115,6 +116,34 @@ pub fn other_site<'a>(settings: &'a Settings, headers: &HeaderMap) -> Option<&'a
             .is_some_and(|port| port.is_empty() || port.starts_with(':'))
     };
     (settings.cookies.is_seen_at(host) || hosts(headers).any(is_own_name)).then_some(allowed)
+}
+
+/// Whether a visitor's browser sent this over https, though it came to us by plain http: TLS ends in
+/// front.
+///
+/// By what a proxy says (`X-Forwarded-Proto`), by an `Origin` or `Referer` of this host, and by a cookie
+/// that a browser sends over https alone. Whoever makes it up is given cookies that their browser does not
+/// keep, and no browser can be made to.
+#[must_use]
+pub fn came_over_https(headers: &HeaderMap) -> bool {
+    let proxies = headers.get_all("x-forwarded-proto").iter();
+    let mut schemes = proxies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|schemes| schemes.split(','));
+    schemes.any(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+        || is_own_https(headers)
+        || CookiePolicy::shows_https(headers)
+}
+
+fn is_own_https(headers: &HeaderMap) -> bool {
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let referrer = referrer(headers).map(|page| page.origin().ascii_serialization());
+    [origin.map(str::to_owned), referrer]
+        .into_iter()
+        .flatten()
+        .filter(|origin| origin.starts_with("https://"))
+        .filter_map(|origin| HeaderValue::try_from(origin).ok())
+        .any(|origin| is_own(headers, &origin))
 }
 
 /// Whether an origin is the host this request was sent to.
@@ -311,6 +340,37 @@ mod tests {
             ("origin", "https://site.example"),
         ];
         assert!(check(Callers::Allowed, &settings(), &request("POST", &headers)).is_ok());
+    }
+
+    #[test]
+    fn https_in_front_is_told_by_the_proxy_the_page_or_a_cookie_of_https() {
+        const PROXY: &str = "x-forwarded-proto";
+        for (headers, expected) in [
+            (&[][..], false),
+            (&[(PROXY, "https")], true),
+            (&[(PROXY, "HTTPS")], true),
+            // Behind a CDN that speaks https to browsers and http to the next.
+            (&[(PROXY, "https, http")], true),
+            (&[(PROXY, "https"), (PROXY, "http")], true),
+            (&[(PROXY, "http"), ("origin", "https://example.com")], true),
+            (&[(PROXY, "http")], false),
+            (&[(PROXY, "")], false),
+            (&[("origin", "https://example.com")], true),
+            (&[("origin", "http://example.com")], false),
+            (&[("origin", "https://evil.example")], false),
+            (&[("origin", "null")], false),
+            (&[("referer", "https://example.com/a/")], true),
+            (&[("referer", "http://example.com/a/")], false),
+            (&[("referer", "https://evil.example/example.com")], false),
+            (&[("cookie", "a=1; __Host-lastseen=x")], true),
+            (&[("cookie", "__Host-lastseen-admin=x")], true),
+            (&[("cookie", "__Host-lastseen-code=x")], true),
+            (&[("cookie", "__Host-lastseen=; lastseen=x")], false),
+            (&[("cookie", "__host-lastseen=x")], false),
+        ] {
+            let request = request("GET", headers);
+            assert_eq!(came_over_https(request.headers()), expected, "{headers:?}");
+        }
     }
 
     #[test]

@@ -7,13 +7,15 @@ use crate::cookies::{CookiePolicy, Presented};
 use crate::email::EmailRules;
 use crate::redirect::RedirectPath;
 use crate::session::{EndReason, Limits};
-use crate::site_path::ProtectedPaths;
+use crate::site_path::{ProtectedPaths, SitePath};
 use crate::timestamp::Timestamp;
 use crate::token::Keys;
 
 mod address;
 mod codes;
+pub mod names;
 mod notify;
+mod pattern;
 mod queue;
 mod secret;
 mod store;
@@ -154,6 +156,7 @@ impl Settings {
     /// # Errors
     /// The first [`SettingError`].
     pub fn read(variables: &Variables) -> Result<Self, SettingError> {
+        names::check(variables)?;
         if let Some((name, _)) = SECRETS.into_iter().find(|(parameter, plain)| {
             variables.get(parameter).is_some() && variables.get(plain).is_none()
         }) {
@@ -161,6 +164,7 @@ impl Settings {
             return Err(wrong(name, problem));
         }
         let gate_path = variables.get("GATE_PATH").unwrap_or("/access/");
+        refuse_pattern("GATE_PATH", [gate_path])?;
         let gate = path("GATE_PATH", gate_path)?;
         if gate.as_str() != gate.path() {
             return Err(wrong(
@@ -168,28 +172,19 @@ impl Settings {
                 format!("`{gate_path}` is more than a path"),
             ));
         }
-        let default_redirect = path(
-            "DEFAULT_REDIRECT",
-            variables
-                .get("DEFAULT_REDIRECT")
-                .unwrap_or("/portfolio/confidential/"),
-        )?;
-        if default_redirect.path() == gate.path() {
-            return Err(wrong(
-                "DEFAULT_REDIRECT",
-                "is the gate, which nobody would get past",
-            ));
-        }
+        let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");
+        refuse_pattern("PROTECTED_PREFIXES", prefixes.iter().map(String::as_str))?;
+        let protected = ProtectedPaths::new(&prefixes, gate_path)
+            .map_err(|problem| wrong("PROTECTED_PREFIXES", problem))?;
+        let default_redirect = default_redirect(variables, &prefixes, &protected, &gate)?;
         let codes = CodeSettings::read(variables)?;
         let flood_limits = flood_limits(variables, codes.is_some())?;
         let audience = audience(variables)?;
         let allowed_origins = web::allowed_origins(variables)?;
-        let prefixes = variables.list("PROTECTED_PREFIXES", "/portfolio/confidential");
         Ok(Self {
             store: StoreSettings::read(variables)?,
             keys: keys(variables)?,
-            protected: ProtectedPaths::new(&prefixes, gate_path)
-                .map_err(|problem| wrong("PROTECTED_PREFIXES", problem))?,
+            protected,
             gate,
             default_redirect,
             email_rules: email_rules(variables)?,
@@ -297,6 +292,49 @@ fn audience(variables: &Variables) -> Result<String, SettingError> {
     }
 }
 
+/// `DEFAULT_REDIRECT`: where somebody goes who came to the gate from nowhere in particular. Unset, it is
+/// the first of `PROTECTED_PREFIXES`.
+///
+/// # Errors
+/// [`SettingError`] for what is open to everybody: whoever set it takes the page for closed.
+fn default_redirect(
+    variables: &Variables,
+    prefixes: &[String],
+    protected: &ProtectedPaths,
+    gate: &RedirectPath,
+) -> Result<RedirectPath, SettingError> {
+    const NAME: &str = "DEFAULT_REDIRECT";
+    let Some(given) = variables.get(NAME) else {
+        return path(NAME, &first_page(prefixes));
+    };
+    let target = path(NAME, given)?;
+    if target.path() == gate.path() {
+        return Err(wrong(NAME, "is the gate, which nobody would get past"));
+    }
+    if SitePath::normalise(target.path()).is_some_and(|path| protected.contain(&path)) {
+        return Ok(target);
+    }
+    let prefixes: Vec<&str> = protected.prefixes().collect();
+    Err(wrong(
+        NAME,
+        format!(
+            "`{given}` is open to everybody, as PROTECTED_PREFIXES ({}) does not cover it; add its folder there, or set another page here",
+            prefixes.join(", ")
+        ),
+    ))
+}
+
+/// The page of the first prefix: the folder's, or the file itself.
+fn first_page(prefixes: &[String]) -> String {
+    let first = prefixes.first().map_or("/", String::as_str);
+    let is_file = first
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.contains('.'));
+    let page = format!("{first}{}", if is_file { "" } else { "/" });
+    SitePath::normalise(&page).map_or(page, |path| path.to_url_path())
+}
+
 fn path(name: &'static str, text: &str) -> Result<RedirectPath, SettingError> {
     RedirectPath::parse(text).ok_or_else(|| {
         wrong(
@@ -306,6 +344,16 @@ fn path(name: &'static str, text: &str) -> Result<RedirectPath, SettingError> {
     })
 }
 
+fn refuse_pattern<'a>(
+    name: &'static str,
+    paths: impl IntoIterator<Item = &'a str>,
+) -> Result<(), SettingError> {
+    match paths.into_iter().find_map(pattern::of_path) {
+        Some(problem) => Err(wrong(name, problem)),
+        None => Ok(()),
+    }
+}
+
 /// `ALLOWED_EMAILS` and `DENIED_EMAILS`.
 ///
 /// # Errors
@@ -313,6 +361,12 @@ fn path(name: &'static str, text: &str) -> Result<RedirectPath, SettingError> {
 pub fn email_rules(variables: &Variables) -> Result<EmailRules, SettingError> {
     let [allowed, denied] =
         ["ALLOWED_EMAILS", "DENIED_EMAILS"].map(|name| variables.get(name).unwrap_or_default());
+    for (name, list) in [("ALLOWED_EMAILS", allowed), ("DENIED_EMAILS", denied)] {
+        let mut entries = list.split(',').map(str::trim);
+        if let Some(problem) = entries.find_map(pattern::of_address) {
+            return Err(wrong(name, problem));
+        }
+    }
     EmailRules::parse(allowed, denied).map_err(|entry| {
         let name = if EmailRules::parse(allowed, "").is_err() {
             "ALLOWED_EMAILS"

@@ -97,6 +97,12 @@ impl SitePath {
         ending.is_none_or(|ending| matches!(ending, "html" | "htm"))
     }
 
+    /// Whether two names of files are one by the loosest reading any file system has.
+    #[must_use]
+    pub fn is_same_name(a: &str, b: &str) -> bool {
+        loosest(a) == loosest(b)
+    }
+
     /// Whether this is `directory` (given without its trailing slash) or lies below it, by the
     /// loosest reading any file system has.
     fn is_within(&self, directory: &str) -> bool {

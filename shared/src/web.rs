@@ -79,6 +79,9 @@ async fn serve_to(
     };
     let headers = response.headers_mut();
     protect(headers, settings.cookies.secure);
+    if origin.is_none() {
+        keep_to_the_site(headers);
+    }
     if let Some(site) = site {
         lead_back(headers, &site);
     }
@@ -129,6 +132,13 @@ pub fn protect(headers: &mut HeaderMap, is_https: bool) {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
+}
+
+/// For what is confidential: no page of another origin may show it. `same-site` would let a sibling
+/// subdomain, to which a browser sends the visitor's cookie along.
+pub fn keep_to_the_site(headers: &mut HeaderMap) {
+    let name = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(name, HeaderValue::from_static("same-origin"));
 }
 
 /// `403`: the call did not come by way of the site.
@@ -356,6 +366,19 @@ pub fn unreadable(retry_after: Duration) -> Response {
         "the visits cannot be read right now; try again soon",
     );
     with_retry_after(problem, retry_after)
+}
+
+/// `421`: the request names another host than the site's (RFC 9110 15.5.20).
+#[must_use]
+pub fn misdirected(is_for_a_person: bool) -> Response {
+    if is_for_a_person {
+        return html(
+            StatusCode::MISDIRECTED_REQUEST,
+            include_str!("web/misdirected.html"),
+        );
+    }
+    let detail = "no site of this name is here; the owner sets SITE_AUDIENCE to the host that the site is reached at";
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail).into_response()
 }
 
 /// `429` with `Retry-After`: too many of these, for now.

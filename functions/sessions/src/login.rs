@@ -1,12 +1,15 @@
-//! `POST /api/admin/login` and `POST /api/admin/logout`: the owner shows the token once, and a cookie
-//! stands for it until the owner signs out, or for eight hours.
+//! `POST /api/admin/login` and `POST /api/admin/logout`: the owner shows the token once, or a link that
+//! is good once, and a cookie stands for it until the owner signs out, or for eight hours.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
 use shared::owner::{self, LIFETIME_SECONDS};
+use shared::sign_in_link::Worth;
 use shared::timestamp::Timestamp;
 use shared::web::{self, Problem, Request, Response};
 
@@ -32,13 +35,11 @@ pub(crate) async fn login(app: &App, request: &Request, now: Timestamp) -> Respo
         Ok(body) => body,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let token = body.text("token").unwrap_or_default().trim();
-    if !app.settings.is_admin_token(token) {
-        let wrong = count_wrong_token(app, request.headers(), now).await;
+    if let Err(refused) = check(app, &body, request.headers(), now).await {
         return if body.is_form {
-            back_with(wrong.code())
+            back_with(refused.code())
         } else {
-            wrong.into_response()
+            refused.into_response()
         };
     }
     let cookies = &app.settings.cookies;
@@ -62,6 +63,47 @@ pub(crate) async fn login(app: &App, request: &Request, now: Timestamp) -> Respo
     web::with_cookies(response, [cookie])
 }
 
+/// Whether a body shows the owner's token, or a link's code that nobody has shown before.
+async fn check(app: &App, body: &Body, headers: &HeaderMap, now: Timestamp) -> Result<(), Refused> {
+    let Some(code) = body.text("once") else {
+        let token = body.text("token").unwrap_or_default().trim();
+        if app.settings.is_admin_token(token) {
+            return Ok(());
+        }
+        return Err(match count_wrong_token(app, headers, now).await {
+            WrongToken::Refused => Refused::Token,
+            WrongToken::Limited(retry_after) => Refused::Limited(retry_after),
+        });
+    };
+    let worth = match &app.sign_in_links {
+        Some(links) => links.spend(code.trim(), now).await,
+        None => Ok(Worth::Unknown),
+    };
+    match worth {
+        Ok(Worth::Good) => Ok(()),
+        Ok(Worth::Used) => Err(Refused::LinkUsed),
+        Ok(Worth::Expired) => Err(Refused::LinkExpired),
+        Ok(Worth::Unknown) => Err(match count_wrong_token(app, headers, now).await {
+            WrongToken::Refused => Refused::Link,
+            WrongToken::Limited(retry_after) => Refused::Limited(retry_after),
+        }),
+        Err(error) => {
+            tracing::error!(error = error.to_string(), "nobody is signed in by a link");
+            Err(Refused::Unavailable)
+        }
+    }
+}
+
+/// Why nobody is signed in.
+enum Refused {
+    Token,
+    Link,
+    LinkUsed,
+    LinkExpired,
+    Limited(Duration),
+    Unavailable,
+}
+
 /// Signs the owner out of this browser. Whoever is not signed in is answered the same.
 pub(crate) async fn logout(app: &App, request: &Request) -> Response {
     let response = match Body::read(request).await {
@@ -80,22 +122,31 @@ fn back_with(code: &str) -> Response {
     )
 }
 
-impl WrongToken {
+impl Refused {
     const fn code(&self) -> &'static str {
         match self {
-            Self::Refused => "wrong-token",
+            Self::Token => "wrong-token",
+            Self::Link => "wrong-link",
+            Self::LinkUsed => "link-used",
+            Self::LinkExpired => "link-expired",
             Self::Limited(_) => "limited",
+            Self::Unavailable => "unavailable",
         }
     }
 
     fn into_response(self) -> Response {
-        match self {
-            Self::Refused => unauthorized(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                self.code(),
-                "token: this is not the owner's token",
-            )),
-            Self::Limited(retry_after) => web::limited(retry_after),
-        }
+        let detail = match self {
+            Self::Token => "token: this is not the owner's token",
+            Self::Link => {
+                "once: this is no sign-in link of this site; `lastseen admin link` makes one"
+            }
+            Self::LinkUsed => "once: this link has been used; `lastseen admin link` makes another",
+            Self::LinkExpired => {
+                "once: this link is older than ten minutes; `lastseen admin link` makes another"
+            }
+            Self::Limited(retry_after) => return web::limited(retry_after),
+            Self::Unavailable => return web::unavailable(shared::store::DEFAULT_RETRY_AFTER),
+        };
+        unauthorized(Problem::new(StatusCode::UNAUTHORIZED, self.code(), detail))
     }
 }

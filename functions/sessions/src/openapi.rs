@@ -37,8 +37,8 @@ fn sign_in_and_out() -> Vec<Route> {
             )
             .problem(
                 StatusCode::UNAUTHORIZED,
-                &["wrong-token"],
-                "This is not the owner's token. Answered after a second.",
+                &["wrong-token", "wrong-link", "link-used", "link-expired"],
+                "This is not the owner's token, answered after a second; or a link that signs nobody in (any more).",
             )
             .refuses_bodies(&[], "")
             .refuses_strangers(&[], "")

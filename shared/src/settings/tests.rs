@@ -291,6 +291,62 @@ fn a_cookie_domain_holds_the_site_and_an_origin_that_may_call() {
 }
 
 #[test]
+fn the_default_page_is_one_that_is_closed() {
+    let page = |given: &[(&str, &str)]| {
+        read(given).map(|settings| settings.default_redirect.as_str().to_owned())
+    };
+    for (prefixes, first) in [
+        ("/portfolio/confidential", "/portfolio/confidential/"),
+        ("/deck", "/deck/"),
+        ("/deck/,/board", "/deck/"),
+        ("/a%20b", "/a%20b/"),
+        ("//deck", "/deck/"),
+        ("/deck/q3.pdf", "/deck/q3.pdf"),
+        ("/", "/"),
+    ] {
+        let given = [("PROTECTED_PREFIXES", prefixes)];
+        assert_eq!(page(&given).as_deref(), Ok(first), "{prefixes}");
+    }
+    let deck = |target: &'static str| {
+        page(&[
+            ("PROTECTED_PREFIXES", "/deck,/Board"),
+            ("DEFAULT_REDIRECT", target),
+        ])
+    };
+    for target in ["/deck/", "/deck/q3/?tab=1#top", "/board/x.pdf", "/DECK/"] {
+        assert_eq!(deck(target).as_deref(), Ok(target));
+    }
+    for target in [
+        "/",
+        "/decks/",
+        "/investors/q3/",
+        "/deck/../open/",
+        "/access/",
+    ] {
+        let error = deck(target).unwrap_err();
+        assert_eq!(error.name, "DEFAULT_REDIRECT", "{target}");
+    }
+}
+
+#[test]
+fn patterns_are_refused_where_paths_and_addresses_belong() {
+    for (name, value) in [
+        ("PROTECTED_PREFIXES", "/deck/*"),
+        ("PROTECTED_PREFIXES", "/board,/deck/**"),
+        ("PROTECTED_PREFIXES", "/deck/:path*"),
+        ("PROTECTED_PREFIXES", "^/deck"),
+        ("GATE_PATH", "/access/*"),
+        ("ALLOWED_EMAILS", "ann@x.example,*@y.example"),
+        ("DENIED_EMAILS", ".*@x.example"),
+    ] {
+        let error = read(&[(name, value)]).unwrap_err();
+        assert_eq!(error.name, name, "{value}");
+        assert!(error.problem.contains("is a pattern"), "{error}");
+        assert!(error.problem.contains("; write `"), "{error}");
+    }
+}
+
+#[test]
 fn empty_means_unset_except_where_it_means_something() {
     assert_eq!(
         read(&[("IDLE_TIMEOUT_SECONDS", ""), ("ALLOWED_EMAILS", " ")])

@@ -1,6 +1,7 @@
 //! Environment variables, and the forms their values take.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::str::FromStr;
 
 use super::{SettingError, wrong};
@@ -8,15 +9,37 @@ use super::{SettingError, wrong};
 /// The variables settings are read from. An empty value counts as unset, as templates pass what
 /// nobody filled in (except where empty means something: [`Variables::get_even_empty`]).
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Variables(HashMap<String, String>);
+pub struct Variables {
+    values: HashMap<String, String>,
+    /// The names of those whose value is not UTF-8.
+    unreadable: HashSet<String>,
+}
 
 impl Variables {
-    /// The process's environment. Values that are not UTF-8 are left out.
+    /// The process's environment.
     #[must_use]
     pub fn from_env() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect()
+        Self::from_os(std::env::vars_os())
+    }
+
+    /// Values that are not UTF-8 have no value here; see [`names::check`](super::names::check).
+    pub(super) fn from_os(given: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut variables = Self::default();
+        for (name, value) in given {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => variables.set(&name, &value),
+                Err(_) => drop(variables.unreadable.insert(name)),
+            }
+        }
+        variables
+    }
+
+    /// Whether it has a value that is not UTF-8.
+    pub(super) fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(name)
     }
 
     /// A value, trimmed, if it is there and not empty.
@@ -28,7 +51,11 @@ impl Variables {
     /// A value, trimmed, if it is there.
     #[must_use]
     pub fn get_even_empty(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim())
+        debug_assert!(
+            super::names::is_read(name),
+            "{name} is missing in `settings::names`"
+        );
+        self.values.get(name).map(|value| value.trim())
     }
 
     /// Sets a value where there is none, and says whether it did.
@@ -42,12 +69,18 @@ impl Variables {
 
     /// Sets a value.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
+        self.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// The names that start or end as wanted, with their values.
+    /// Forgets a value, readable or not.
+    pub fn unset(&mut self, name: &str) {
+        self.values.remove(name);
+        self.unreadable.remove(name);
+    }
+
+    /// All names, with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
+        self.values
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -104,6 +137,9 @@ impl Variables {
 
 impl FromIterator<(String, String)> for Variables {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        Self(variables.into_iter().collect())
+        Self {
+            values: variables.into_iter().collect(),
+            unreadable: HashSet::new(),
+        }
     }
 }

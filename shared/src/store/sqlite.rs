@@ -24,7 +24,7 @@ use crate::session::{EndReason, Heartbeat, RecordId, Session};
 use crate::timestamp::Timestamp;
 
 pub(crate) mod database;
-mod file;
+pub(crate) mod file;
 mod readers;
 mod rows;
 mod select;

@@ -140,6 +140,7 @@ impl Place {
                 store,
                 writes: Arc::new(writes),
                 codes: None,
+                sign_in_links: None,
                 flood: Arc::default(),
                 reports: Arc::default(),
             },

@@ -266,6 +266,7 @@ impl Site {
                 settings: Arc::new(settings),
                 store: Arc::clone(&store) as Arc<dyn Store>,
                 writes: Arc::new(writes),
+                sign_in_links: None,
                 codes,
                 flood: Arc::default(),
                 reports: Arc::default(),

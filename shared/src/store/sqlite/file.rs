@@ -16,7 +16,7 @@ const STATEMENTS: usize = 48;
 /// A connection that writes, to a file that is made for its owner alone where it is missing.
 ///
 /// Its own busy timeout is for opening; the writer waits by itself.
-pub(super) fn open_to_write(path: &Path) -> Result<Connection, rusqlite::Error> {
+pub(crate) fn open_to_write(path: &Path) -> Result<Connection, rusqlite::Error> {
     if let Some(folder) = path.parent() {
         // Where this fails, opening the file fails too, and says what it could not open.
         let _ = std::fs::create_dir_all(folder);
