@@ -5,12 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use shared::settings::{Settings, Variables};
 use shared::token::Keys;
 
 use crate::CommandResult;
-use crate::site::Site;
+use crate::site::{self, Site};
 use crate::terminal::{printable, say};
 
 /// Prints one line of JSON for each file, in the order of their names.
@@ -18,20 +19,26 @@ pub(crate) async fn run(variables: &Variables) -> CommandResult {
     let mut variables = variables.clone();
     // Nothing is signed here; a list of files should need no secret.
     variables.set("SESSION_KEYS", &Keys::generate().unwrap_or_default());
-    let settings = Settings::read(&variables)?;
-    let folder = PathBuf::from(variables.get("STATIC_DIR").unwrap_or_default());
-    let site = Site::open(folder.clone())?;
-    for name in names(&folder)? {
-        let Some(served) = site.serves(&settings, &name).await else {
-            let name = printable(&name);
-            eprintln!("left out, as no address leads to it: {name}");
-            continue;
+    let settings = Arc::new(Settings::read(&variables)?);
+    let site = Site::open(&variables)?;
+    for name in names(&site::folder_of(&variables))? {
+        let served = match site.serves(&settings, &name).await {
+            Ok(served) => served,
+            Err(why) => {
+                let name = printable(&name);
+                eprintln!("left out, as {why}: {name}");
+                continue;
+            }
         };
-        say(serde_json::json!({
+        let mut line = serde_json::json!({
             "name": name,
             "contentType": served.content_type,
             "cacheControl": served.cache_control,
-        }));
+        });
+        if served.is_protected {
+            line["crossOriginResourcePolicy"] = "same-origin".into();
+        }
+        say(line);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use shared::app::App;
-use shared::settings::Variables;
+use shared::settings::{Settings, Variables};
 use shared::token::{Keys, new_secret};
 
-use crate::CommandResult;
+use crate::site::Site;
+use crate::{CommandResult, admin, queue};
 
 mod current;
 mod edge;
@@ -53,35 +54,51 @@ pub(crate) fn admin_token_path(variables: &Variables) -> PathBuf {
     path(variables).with_file_name("admin-token")
 }
 
-/// Where the owner's token comes from.
-pub(crate) enum TokenFrom {
-    /// The owner set it.
-    Setting,
-    /// It was made at an earlier start, and kept.
-    File,
-    /// It is this one, and was just made.
-    Made(String),
+/// Every file that `serve` keeps or may make: the databases with what SQLite puts beside them, the key
+/// and the owner's token.
+pub(crate) fn private_files(variables: &Variables) -> Vec<PathBuf> {
+    let database = PathBuf::from(variables.get("DATABASE_PATH").unwrap_or_default());
+    let databases = [
+        database,
+        queue::path(variables),
+        admin::links_path(variables),
+    ];
+    let beside = databases.iter().flat_map(|database| {
+        ["", "-wal", "-shm", "-journal"].map(|ending| {
+            let mut path = database.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        })
+    });
+    beside
+        .chain([path(variables), admin_token_path(variables)])
+        .collect()
 }
 
-/// Sets `ADMIN_TOKEN` where nobody did, as [`ensure`] does the key.
-pub(crate) fn ensure_admin_token(variables: &mut Variables) -> Result<TokenFrom, KeyFileError> {
+/// Sets `ADMIN_TOKEN` where nobody did, as [`ensure`] does the key. Says whether the owner had set it.
+pub(crate) fn ensure_admin_token(variables: &mut Variables) -> Result<bool, KeyFileError> {
     const NAME: &str = "ADMIN_TOKEN";
-    if variables.get(NAME).is_some() {
-        return Ok(TokenFrom::Setting);
-    }
+    let is_set = variables.get(NAME).is_some();
     let path = admin_token_path(variables);
-    let made = ensure_in(variables, NAME, &path, new_admin_token)?;
-    Ok(match variables.get(NAME) {
-        Some(token) if made => TokenFrom::Made(token.to_owned()),
-        _ => TokenFrom::File,
-    })
+    ensure_in(variables, NAME, &path, new_admin_token)?;
+    Ok(is_set)
 }
 
 /// Checks everything but the key, so that none is made and left behind for a start that fails.
-pub(crate) fn check_the_rest(variables: &Variables) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn check_the_rest(
+    variables: &Variables,
+    site: &Site,
+) -> Result<(), Box<dyn std::error::Error>> {
     let mut with_any_key = variables.clone();
     if variables.get("SESSION_KEYS_PARAMETER").is_none() {
         with_any_key.set_default("SESSION_KEYS", &new_key()?);
+    }
+    if let Some(error) = site
+        .check(&Settings::read(&with_any_key)?)
+        .into_iter()
+        .next()
+    {
+        return Err(error.into());
     }
     App::start(&with_any_key)?.with_codes()?;
     Ok(())

@@ -8,8 +8,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shared::settings::Variables;
+use shared::settings::{Variables, names};
 
+mod admin;
 mod connections;
 mod defaults;
 mod demo;
@@ -17,6 +18,7 @@ mod doctor;
 mod files;
 mod filters;
 mod grid;
+mod host_check;
 mod keys;
 mod listing;
 mod notify;
@@ -63,6 +65,9 @@ enum Command {
     Notify(notify::Arguments),
     /// List the files of the site in STATIC_DIR, with the headers that each is served with, as JSON
     Files,
+    /// Sign in at the owner's page
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Make the keys that sign sessions
     #[command(subcommand)]
     Keys(keys::Command),
@@ -72,8 +77,24 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let variables = defaults::fill_in(Variables::from_env());
-    let result = match Arguments::parse().command.unwrap_or(Command::Serve) {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    match run(command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lastseen: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> CommandResult {
+    let variables = Variables::from_env();
+    // `doctor` names all that is wrong, and not only the first.
+    if !matches!(command, Command::Doctor(_)) {
+        names::check(&variables)?;
+    }
+    let variables = defaults::fill_in(variables);
+    match command {
         Command::Serve => serve::run(variables).await,
         Command::Setup(arguments) => setup::run(&variables, &arguments).await,
         Command::Doctor(arguments) => doctor::run(&variables, &arguments).await,
@@ -82,15 +103,9 @@ async fn main() -> ExitCode {
         Command::Visitors(arguments) => visitors::run(&variables, &arguments).await,
         Command::Notify(arguments) => notify::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
+        Command::Admin(command) => admin::run(&variables, &command),
         Command::Keys(command) => keys::run(&variables, &command),
         Command::Openapi => openapi::run(),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("lastseen: {error}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -1,32 +1,37 @@
 //! `lastseen serve`: the site, the API and the gate in one process, from the same handlers that run
 //! on Lambda.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, HOST, STRICT_TRANSPORT_SECURITY};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use notify::{Receiver, Watch};
 use shared::app::App;
 use shared::body::MAX_BODY_BYTES;
+use shared::origin;
 use shared::settings::{Settings, StoreSettings, Variables, write_requests};
+use shared::sign_in_link::sqlite::SqliteLinks;
 use shared::timestamp::Timestamp;
 use shared::web;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::keys::TokenFrom;
+use crate::host_check::{self, Hosts};
 use crate::site::{self, Site};
-use crate::{CommandResult, connections, keys, parts, queue, signal};
+use crate::{CommandResult, admin, connections, keys, parts, queue, signal};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,14 +43,14 @@ const RETENTION_INTERVAL: Duration = Duration::from_hours(1);
 pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     start_log();
     let address = address(&variables)?;
-    let site = Site::open(PathBuf::from(
-        variables.get("STATIC_DIR").unwrap_or_default(),
-    ))?;
-    keys::check_the_rest(&variables)?;
+    let site = Site::open(&variables)?;
+    keys::check_the_rest(&variables, &site)?;
     let made_key = keys::ensure(&mut variables)?;
-    let owners_token = keys::ensure_admin_token(&mut variables)?;
+    let has_own_token = keys::ensure_admin_token(&mut variables)?;
     let app = App::start(&variables)?.with_codes()?;
-    let (app, queue) = queue::behind(app, &variables)?;
+    let (mut app, queue) = queue::behind(app, &variables)?;
+    let links = admin::open(&variables)?;
+    app.sign_in_links = Some(Arc::new(links.clone()));
 
     let listener = connections::listen(&address)
         .await
@@ -70,13 +75,21 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     if let Some(days) = app.settings.retention_days {
         tokio::spawn(delete_old(app.clone(), days));
     }
-    tell_the_owner(&app.settings, local, &owners_token, &variables);
+    tracing::info!("{}", doors(&app.settings));
+    let page = admin::page(&app.settings, local, &variables);
+    links.set_page(page.as_deref())?;
+    match page {
+        Some(page) => tell_the_owner(&page, &links, has_own_token, &variables)?,
+        None => tell_of_no_page(&app.settings, local, has_own_token, &variables),
+    }
     if let Some(settings) = app.settings.notify.clone() {
         tracing::info!("visits are told to {}", settings.url.host());
         tokio::spawn(tell(app.clone(), Receiver::new(settings)?));
     }
     tracing::info!("listening on http://{local}");
-    connections::serve(listener, router(app, site), asked_to_stop(signal::stop()?)).await;
+    let hosts = Hosts::of(&app.settings, local.ip());
+    let router = router(Apps::new(app), site, hosts);
+    connections::serve(listener, router, asked_to_stop(signal::stop()?)).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -118,39 +131,73 @@ async fn delete_old(app: App, days: u64) {
     }
 }
 
-/// Where the owner signs in, and with what. The token itself stands in a link, and only when it was
-/// just made: whoever reads the output later learns no more than where it is kept.
-fn tell_the_owner(settings: &Settings, local: SocketAddr, from: &TokenFrom, variables: &Variables) {
-    let page = if settings.cookies.secure {
-        // Something in front speaks https; nothing else than its address keeps the cookie.
-        format!("https://{}/admin/", settings.audience)
-    } else if local.ip().is_unspecified() {
-        format!("http://localhost:{}/admin/", local.port())
+/// What is closed, and who may come in: what a wrong setting would have made otherwise.
+pub(crate) fn doors(settings: &Settings) -> String {
+    let prefixes: Vec<&str> = settings.protected.prefixes().collect();
+    let are = if prefixes.len() == 1 { "is" } else { "are" };
+    let who = if settings.email_rules.allow_everybody() {
+        "anybody with an address"
     } else {
-        format!("http://{local}/admin/")
+        "only those in ALLOWED_EMAILS"
     };
-    let file = keys::admin_token_path(variables);
-    let site = Path::new(variables.get("STATIC_DIR").unwrap_or_default());
-    if !site.join("admin/index.html").is_file() {
-        // The token is for programs, too; a link to a page that is not there would be shown in vain.
+    let passcode = if settings.passcode.is_some() {
+        "with the passcode"
+    } else {
+        "no passcode"
+    };
+    let code = if settings.codes.is_some() {
+        ", with a code by mail"
+    } else {
+        ""
+    };
+    let prefixes = prefixes.join(", ");
+    format!("{prefixes} {are} closed; {who} may come in, {passcode}{code}")
+}
+
+/// Where the owner signs in, and how. A link is shown to somebody at a terminal alone: logs are kept.
+fn tell_the_owner(
+    page: &str,
+    links: &SqliteLinks,
+    has_own_token: bool,
+    variables: &Variables,
+) -> Result<(), Box<dyn std::error::Error>> {
+    if std::io::stdout().is_terminal() {
+        let link = admin::signing_in(page, links)?;
         tracing::info!(
-            "STATIC_DIR has no admin/index.html: copy static/admin there to see visits at {page}"
+            "the owner signs in at {link} (once, within ten minutes; `lastseen admin link` makes another)"
         );
-        if !matches!(from, TokenFrom::Setting) {
-            tracing::info!("the owner's token is kept in {}", file.display());
-        }
-        return;
+        return Ok(());
     }
-    match from {
-        TokenFrom::Setting => tracing::info!("the owner signs in at {page} with the ADMIN_TOKEN"),
-        TokenFrom::File => tracing::info!(
-            "the owner signs in at {page} with the token in {}",
-            file.display()
-        ),
-        TokenFrom::Made(token) => tracing::info!(
-            "the owner signs in at {page}#token={token} (shown this once; the token is kept in {})",
-            file.display()
-        ),
+    let token = where_the_token_is(has_own_token, variables);
+    tracing::info!(
+        "the owner signs in at {page} with {token}, or by a link that `lastseen admin link` makes"
+    );
+    Ok(())
+}
+
+fn tell_of_no_page(
+    settings: &Settings,
+    local: SocketAddr,
+    has_own_token: bool,
+    variables: &Variables,
+) {
+    let page = admin::address(settings, local);
+    tracing::info!(
+        "STATIC_DIR has no admin/index.html: copy static/admin there to see visits at {page}"
+    );
+    if !has_own_token {
+        // It is for programs, too.
+        let file = keys::admin_token_path(variables);
+        tracing::info!("the owner's token is kept in {}", file.display());
+    }
+}
+
+fn where_the_token_is(has_own_token: bool, variables: &Variables) -> String {
+    if has_own_token {
+        "the ADMIN_TOKEN".to_owned()
+    } else {
+        let file = keys::admin_token_path(variables);
+        format!("the token in {}", file.display())
     }
 }
 
@@ -174,91 +221,148 @@ fn describe(store: &StoreSettings) -> String {
     }
 }
 
-fn router(app: App, site: Site) -> Router {
+/// One app for visitors who come by plain http, and the same for those who come over https: what a
+/// browser may send over http is never taken for what it keeps for https, nor the other way round.
+///
+/// A visitor who comes by both has a session in each.
+#[derive(Clone)]
+struct Apps {
+    plain: App,
+    https: App,
+}
+
+impl Apps {
+    fn new(plain: App) -> Self {
+        let mut settings = Settings::clone(&plain.settings);
+        settings.cookies.secure = true;
+        let https = App {
+            settings: Arc::new(settings),
+            ..plain.clone()
+        };
+        Self { plain, https }
+    }
+
+    fn of(&self, headers: &HeaderMap) -> &App {
+        if origin::came_over_https(headers) {
+            &self.https
+        } else {
+            &self.plain
+        }
+    }
+}
+
+/// The app for a request.
+struct For(App);
+
+impl FromRequestParts<Apps> for For {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, apps: &Apps) -> Result<Self, Infallible> {
+        Ok(Self(apps.of(&parts.headers).clone()))
+    }
+}
+
+fn router(apps: Apps, site: Site, hosts: Hosts) -> Router {
     let api = Router::new()
         .route(
             "/api/verify-temp-access",
-            any(|State(app): State<App>, request| answer(app, request, verify_access::handle)),
+            any(|For(app): For, request| answer(app, request, verify_access::handle)),
         )
         .route(
             "/api/session-heartbeat",
-            any(|State(app): State<App>, request| answer(app, request, heartbeat::handle)),
+            any(|For(app): For, request| answer(app, request, heartbeat::handle)),
         )
         .route(
             "/api/session-refresh",
-            any(|State(app): State<App>, request| answer(app, request, heartbeat::handle)),
+            any(|For(app): For, request| answer(app, request, heartbeat::handle)),
         )
         .route(
             "/api/logout",
-            any(|State(app): State<App>, request| answer(app, request, logout::handle)),
+            any(|For(app): For, request| answer(app, request, logout::handle)),
         )
         .route(
             "/logout",
-            any(|State(app): State<App>, request| answer(app, request, logout::handle)),
+            any(|For(app): For, request| answer(app, request, logout::handle)),
         )
         .route(
             "/api/sessions",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/sessions.csv",
-            any(|State(app): State<App>, request| parts::answer(app, request, sessions::handle)),
+            any(|For(app): For, request| parts::answer(app, request, sessions::handle)),
         )
         .route(
             "/api/sessions/{id}",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/visitors",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/visitors.csv",
-            any(|State(app): State<App>, request| parts::answer(app, request, sessions::handle)),
+            any(|For(app): For, request| parts::answer(app, request, sessions::handle)),
         )
         .route(
             "/api/summary",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/admin/login",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/admin/logout",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/sessions/revoke",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/sessions/{id}/revoke",
-            any(|State(app): State<App>, request| answer(app, request, sessions::handle)),
+            any(|For(app): For, request| answer(app, request, sessions::handle)),
         )
         .route(
             "/api/{*unknown}",
-            any(|State(app): State<App>, request| answer(app, request, unknown)),
+            any(|For(app): For, request| answer(app, request, unknown)),
         )
-        .with_state(app.clone());
-    let is_https = app.settings.cookies.secure;
-    api.fallback(move |request| site::answer(app.clone(), site.clone(), request))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(map_response(move |response| async move {
-            protect(response, is_https)
-        }))
-        .layer(from_fn(log))
+        .with_state(apps.clone());
+    let in_front = apps.clone();
+    api.fallback(move |request: Request| {
+        let app = apps.of(request.headers()).clone();
+        site::answer(app, site.clone(), request)
+    })
+    .layer(TimeoutLayer::with_status_code(
+        StatusCode::REQUEST_TIMEOUT,
+        REQUEST_TIMEOUT,
+    ))
+    .layer(from_fn_with_state(hosts, host_check::check))
+    .layer(from_fn_with_state(in_front, protect))
+    .layer(from_fn(log))
 }
 
 /// Whatever made the answer, the time limit included.
-fn protect(mut response: Response, is_https: bool) -> Response {
-    web::protect(response.headers_mut(), is_https);
-    let cache = response.headers_mut().entry(CACHE_CONTROL);
+async fn protect(State(apps): State<Apps>, request: Request, next: Next) -> Response {
+    let is_https = apps.of(request.headers()).settings.cookies.secure;
+    // A browser would keep to https for whatever else this machine serves.
+    let is_here = !apps.plain.settings.cookies.secure && names_this_machine(request.headers());
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    web::protect(headers, is_https);
+    if is_here {
+        headers.remove(STRICT_TRANSPORT_SECURITY);
+    }
+    let cache = headers.entry(CACHE_CONTROL);
     cache.or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| host_check::is_this_machine(authority.host()))
 }
 
 /// Hands a request to one of the functions, as the Lambda runtime would.

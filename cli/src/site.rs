@@ -1,9 +1,11 @@
 //! The static site behind the gate.
 //!
 //! The path is normalised once; the gate decides about that form and the file is opened by that
-//! form, so no spelling can mean one thing to the gate and another to the file system.
+//! form, so no spelling can mean one thing to the gate and another to the file system. What that form
+//! really leads to is judged once more; see [`place`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -14,7 +16,7 @@ use shared::app::App;
 use shared::gate::{self, Message, Verdict};
 use shared::origin;
 use shared::redirect::RedirectPath;
-use shared::settings::Settings;
+use shared::settings::{SettingError, Settings, Variables};
 use shared::site_path::SitePath;
 use shared::timestamp::Timestamp;
 use shared::web;
@@ -22,7 +24,10 @@ use tower::ServiceExt;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_status::SetStatus;
 
-use crate::serve;
+use crate::{keys, serve};
+use place::{Folder, Place};
+
+mod place;
 
 /// No site has a file in a folder of this name; it leads to the page for what is not there.
 const NOWHERE: &str = "/-/";
@@ -34,23 +39,54 @@ const CONTENT_POLICY: &str = "object-src 'none'; base-uri 'none'; frame-ancestor
 /// The folder that holds the site.
 #[derive(Clone)]
 pub(crate) struct Site {
+    folder: Folder,
     files: ServeDir<SetStatus<ServeFile>>,
 }
 
 impl Site {
+    /// The folder in `STATIC_DIR`.
+    ///
     /// # Errors
-    /// A line that names `STATIC_DIR` where it is no folder.
-    pub(crate) fn open(folder: PathBuf) -> Result<Self, String> {
+    /// A line that names `STATIC_DIR` where it is no folder, and where what `serve` keeps lies in it.
+    pub(crate) fn open(variables: &Variables) -> Result<Self, String> {
+        let folder = folder_of(variables);
         if !folder.is_dir() {
             return Err(format!(
                 "STATIC_DIR: there is no folder {}",
                 folder.display()
             ));
         }
-        let not_found = ServeFile::new(folder.join("404.html"));
+        let folder = Folder::open(&folder, keys::private_files(variables))?;
+        let not_found = ServeFile::new(folder.root().join("404.html"));
         Ok(Self {
-            files: ServeDir::new(folder).not_found_service(not_found),
+            files: ServeDir::new(folder.root()).not_found_service(not_found),
+            folder,
         })
+    }
+
+    /// # Errors
+    /// Lines that name the setting by which a page would be open, or would lead nowhere.
+    pub(crate) fn check(&self, settings: &Settings) -> Vec<SettingError> {
+        let empty = settings
+            .protected
+            .prefixes()
+            .filter(|prefix| !self.folder.has(prefix));
+        empty
+            .map(|prefix| SettingError {
+                name: "PROTECTED_PREFIXES",
+                problem: format!(
+                    "the site in STATIC_DIR {} has nothing below `{prefix}`, so that nothing there is closed; write the folder that holds what is confidential, or set STATIC_DIR to the site",
+                    self.folder.root().display()
+                ),
+            })
+            .collect()
+    }
+
+    /// Where a path leads, and as what the gate has to see it.
+    async fn place(&self, settings: &Arc<Settings>, path: &SitePath) -> Place {
+        let (folder, settings, path) = (self.folder.clone(), Arc::clone(settings), path.clone());
+        let place = tokio::task::spawn_blocking(move || folder.place(&settings.protected, &path));
+        place.await.unwrap_or(Place::Nowhere(place::MISSING))
     }
 
     /// The file at this path, or the page for what is not there.
@@ -58,7 +94,6 @@ impl Site {
         let (mut parts, body) = request.into_parts();
         let query = parts.uri.query().map(|query| format!("?{query}"));
         parts.uri = path
-            .filter(|path| !is_hidden(path))
             .map(|path| path.to_url_path() + &query.unwrap_or_default())
             .and_then(|target| Uri::try_from(target).ok())
             .unwrap_or(Uri::from_static(NOWHERE));
@@ -69,40 +104,57 @@ impl Site {
         }
     }
 
-    /// How the file of this name (its path within the folder) is served to who may see it; `None` where
-    /// no address leads to it.
-    pub(crate) async fn serves(&self, settings: &Settings, name: &str) -> Option<Served> {
-        let path = SitePath::of_file(name)?;
-        let request = Request::head("/").body(Body::empty()).ok()?;
-        let mut response = self.file(Some(&path), request).await;
-        if response.status() != StatusCode::OK {
-            return None;
+    /// How the file of this name (its path within the folder) is served to who may see it.
+    ///
+    /// # Errors
+    /// Why it is not, here or where a gate sees the name alone.
+    pub(crate) async fn serves(
+        &self,
+        settings: &Arc<Settings>,
+        name: &str,
+    ) -> Result<Served, &'static str> {
+        let path = SitePath::of_file(name).ok_or(place::MISSING)?;
+        let is_protected = settings.protected.contain(&path);
+        match self.place(settings, &path).await {
+            Place::Nowhere(why) => return Err(why),
+            Place::Served(seen_as) if !is_protected && settings.protected.contain(&seen_as) => {
+                return Err("it is a protected file under a name that is open");
+            }
+            Place::Served(_) => {}
         }
-        name_charset(&mut response);
-        let content_type = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
-        Some(Served {
-            content_type: content_type.to_owned(),
-            cache_control: cache_control(!settings.protected.contain(&path)),
+        let content_type = self.content_type(&path).await.ok_or(place::MISSING)?;
+        Ok(Served {
+            content_type,
+            cache_control: cache_control(!is_protected),
+            is_protected,
         })
     }
+
+    async fn content_type(&self, path: &SitePath) -> Option<String> {
+        let request = Request::head("/").body(Body::empty()).ok()?;
+        let mut response = self.file(Some(path), request).await;
+        name_charset(&mut response);
+        let content_type = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+        (response.status() == StatusCode::OK).then(|| content_type.to_owned())
+    }
+}
+
+/// `STATIC_DIR`.
+pub(crate) fn folder_of(variables: &Variables) -> PathBuf {
+    Path::new(variables.get("STATIC_DIR").unwrap_or_default()).to_owned()
 }
 
 /// What a file is served with.
 pub(crate) struct Served {
     pub(crate) content_type: String,
     pub(crate) cache_control: &'static str,
+    pub(crate) is_protected: bool,
 }
 
 /// What is protected, and the way there, must leave no copy behind; the rest is checked for changes
 /// on every use.
 fn cache_control(is_open: bool) -> &'static str {
     if is_open { "no-cache" } else { "no-store" }
-}
-
-/// Files such as `.git/config` and `.env` lie in many a site's folder and belong to nobody outside.
-fn is_hidden(path: &SitePath) -> bool {
-    let mut segments = path.as_str().split('/');
-    segments.any(|segment| segment.starts_with('.') && segment != ".well-known")
 }
 
 /// Text files are UTF-8; a browser that is not told may guess (OWASP ASVS 5.0 4.1.1).
@@ -121,7 +173,17 @@ fn name_charset(response: &mut Response) {
 /// Answers a request for the site: a file, or the way to the gate.
 pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let path = SitePath::normalise(request.uri().path());
-    let mut verdict = match &path {
+    let place = match &path {
+        Some(path) => site.place(&app.settings, path).await,
+        None => Place::Nowhere(place::MISSING),
+    };
+    let is_served = matches!(place, Place::Served(_));
+    // What is not there is decided about as it was asked for: an answer tells nobody what is.
+    let seen_as = match place {
+        Place::Served(path) => Some(path),
+        Place::Nowhere(_) => path.clone(),
+    };
+    let mut verdict = match &seen_as {
         Some(path) => verdict(&app, path, gate::Served::by_name(path), request.headers()).await,
         None => Verdict::Pass { protected: false },
     };
@@ -131,8 +193,8 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let mut response = match verdict {
         Verdict::Pass { protected } => {
             let headers = request.headers().clone();
-            let file = site.file(path.as_ref(), request).await;
-            match path.filter(|path| protected && !path.names_page() && is_page(&file)) {
+            let file = site.file(path.as_ref().filter(|_| is_served), request).await;
+            match seen_as.filter(|path| protected && !path.names_page() && is_page(&file)) {
                 None => file,
                 // What opens as a page is one, whatever its name.
                 Some(path) => {
@@ -173,6 +235,10 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
         HeaderValue::from_static(CONTENT_POLICY),
     );
     let is_open = verdict == Verdict::Pass { protected: false };
+    if !is_open {
+        // No other site's page shows it, not even a sibling's, whose visitors bring their cookie along.
+        web::keep_to_the_site(headers);
+    }
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static(cache_control(is_open)),

@@ -174,6 +174,11 @@ export async function signIn(token) {
   await post("/api/admin/login", { token });
 }
 
+/** @param {string} once the code of a link that `lastseen admin link` made */
+export async function signInByLink(once) {
+  await post("/api/admin/login", { once });
+}
+
 export async function signOut() {
   await post("/api/admin/logout", {});
 }

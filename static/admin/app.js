@@ -12,7 +12,7 @@ import { count, printable, size } from "./format.js";
 import { age, Freshness } from "./freshness.js";
 import { empty } from "./parts.js";
 import { Poll } from "./poll.js";
-import { SignIn, takeError, takeToken } from "./sign-in.js";
+import { SignIn, takeError, takeLink } from "./sign-in.js";
 import { Overview } from "./views/overview.js";
 import { PagesView } from "./views/pages.js";
 import { VisitorView } from "./views/visitor.js";
@@ -80,25 +80,26 @@ export class App {
 
   async start() {
     addEventListener("popstate", () => this.#isIn && this.#route(true));
-    addEventListener("hashchange", () => this.#takeToken());
+    addEventListener("hashchange", () => this.#takeLink());
     addEventListener("online", () => this.#isIn && this.refresh());
     addEventListener("offline", () => this.#isIn && this.#explain(new Unreachable()));
     document.addEventListener("click", (event) => this.#follow(event));
     byId("refresh", HTMLButtonElement).addEventListener("click", () => this.refresh());
     byId("sign-out", HTMLButtonElement).addEventListener("click", () => this.#signOut());
+    if (this.#takeLink()) return;
     const error = takeError();
-    if (this.#takeToken()) return;
     if (error !== null) this.#leave(error);
     else this.#enter();
   }
 
   // --- In and out -----------------------------------------------------------------------------
 
-  /** @returns {boolean} whether the address had a token */
-  #takeToken() {
-    const token = takeToken();
-    if (token === null) return false;
-    this.#signIn.try(token);
+  /** @returns {boolean} whether the address had something to sign in with */
+  #takeLink() {
+    const link = takeLink();
+    if (link === null) return false;
+    if ("once" in link) this.#signIn.tryLink(link.once);
+    else if (!this.#isIn) this.#leave(link.why);
     return true;
   }
 

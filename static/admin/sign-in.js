@@ -1,11 +1,17 @@
-/** Who is the owner: the form for the token, and the link that signs in by itself. */
-import { ApiError, signIn, Unreachable } from "./api.js";
+/** Who is the owner: the form for the token, and the link that signs in by itself, once. */
+import { ApiError, signIn, signInByLink, Unreachable } from "./api.js";
 import { byId } from "./dom.js";
 import { count } from "./format.js";
 
 /** By words of the API and of our own. @type {Record<string, string>} */
 const MESSAGES = {
   "wrong-token": "This is not the owner's token.",
+  "wrong-link": "This is no sign-in link of this site. `lastseen admin link` makes one.",
+  "link-used": "This link has been used: each signs in once. `lastseen admin link` makes another.",
+  "link-expired":
+    "This link is older than ten minutes. `lastseen admin link` makes another that signs in.",
+  "token-link":
+    "Links do not take the owner's token: histories keep them. Type it here, or let `lastseen admin link` make a link.",
   limited: "That was tried too often. Wait a moment, then try again.",
   expired: "Your sign-in has run out. Sign in again to go on where you were.",
   // Its cookie is gone by then, and so is what could have told why.
@@ -16,12 +22,18 @@ const MESSAGES = {
   unreachable: "The server cannot be reached. Check the connection, then try again.",
 };
 
-/** Where the address has a token: it is taken out before anything else, so that no history keeps it. @returns {string | null} */
-export function takeToken() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token === null) return null;
+/**
+ * What signs in from the address: taken out of it before anything else, so that no history keeps it.
+ *
+ * @returns {{ once: string } | { why: string } | null}
+ */
+export function takeLink() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const once = fragment.get("once");
+  const hasToken = fragment.has("token");
+  if (once === null && !hasToken) return null;
   history.replaceState(history.state, "", location.pathname + location.search);
-  return token;
+  return once === null ? { why: "token-link" } : { once };
 }
 
 /** What the server said about the form, where it was posted without this script. @returns {string | null} */
@@ -68,12 +80,22 @@ export class SignIn {
   }
 
   /** @param {string} token */
-  async try(token) {
+  try(token) {
+    return this.#ask(() => signIn(token));
+  }
+
+  /** @param {string} once the code of a link */
+  tryLink(once) {
+    return this.#ask(() => signInByLink(once));
+  }
+
+  /** @param {() => Promise<void>} signsIn */
+  async #ask(signsIn) {
     this.#tries += 1;
     const mine = this.#tries;
     this.#form.setAttribute("aria-busy", "true");
     try {
-      await signIn(token);
+      await signsIn();
       this.hide();
       this.#done();
     } catch (error) {
@@ -83,7 +105,7 @@ export class SignIn {
       this.#tell(wordsOf(error), false);
       this.#field.setAttribute(
         "aria-invalid",
-        String(error instanceof ApiError && error.status === 401),
+        String(error instanceof ApiError && error.code === "wrong-token"),
       );
       this.#message.focus();
     } finally {
@@ -104,7 +126,7 @@ export class SignIn {
 function wordsOf(error) {
   if (error instanceof Unreachable) return MESSAGES.unreachable;
   if (!(error instanceof ApiError)) return String(error);
-  if (error.status === 401) return MESSAGES["wrong-token"];
+  if (error.status === 401) return MESSAGES[error.code ?? ""] ?? MESSAGES["wrong-token"];
   if (error.status === 429 && error.retryAfter > 0) {
     return `That was tried too often. Try again in ${count(error.retryAfter, "second")}.`;
   }

@@ -41,8 +41,12 @@ const ALL = {
 };
 /** @type {Headers} */
 const HTTPS = { "strict-transport-security": "max-age=31536000; includeSubDomains" };
+/** For what no page of another origin may show. @type {Headers} */
+const OWN = { "cross-origin-resource-policy": "same-origin" };
+/** Answers to an origin that may call. @type {Headers} */
+const SHARED = { ...ALL, "cache-control": "no-store", vary: "Origin, Sec-Fetch-Site" };
 /** @type {Headers} */
-const API = { ...ALL, "cache-control": "no-store", vary: "Origin, Sec-Fetch-Site" };
+const API = { ...SHARED, ...OWN };
 /** @type {Headers} */
 const JSON_API = { ...API, "content-type": "application/json" };
 /** @type {Headers} */
@@ -66,7 +70,7 @@ const SITE = {
 /** @type {Headers} */
 const PUBLIC = { ...SITE, "cache-control": "no-cache" };
 /** @type {Headers} */
-const PROTECTED = { ...SITE, "cache-control": "no-store" };
+const PROTECTED = { ...SITE, ...OWN, "cache-control": "no-store" };
 const HTML = { "content-type": "text/html; charset=utf-8" };
 
 /**
@@ -147,7 +151,7 @@ const KINDS = [
     path: HEARTBEAT,
     call: { headers: { origin: PARTNER } },
     status: 200,
-    headers: { ...JSON_API, ...CORS },
+    headers: { ...SHARED, ...CORS, "content-type": "application/json" },
   },
   {
     what: "an allowed origin that asks first",
@@ -155,7 +159,7 @@ const KINDS = [
     call: { method: "OPTIONS", headers: { origin: PARTNER } },
     status: 204,
     headers: {
-      ...API,
+      ...SHARED,
       ...CORS,
       "access-control-allow-headers": "Content-Type",
       "access-control-allow-methods": "GET, POST",

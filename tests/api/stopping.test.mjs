@@ -7,7 +7,7 @@ import { until } from "../harness/process.mjs";
 import { Serve } from "../harness/serve.mjs";
 
 const BODY = "email=anna@example.com";
-const HEAD = `POST /api/verify-temp-access HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${BODY.length}\r\n\r\n`;
+const HEAD = `POST /api/verify-temp-access HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${BODY.length}\r\n\r\n`;
 
 /** @param {Serve} serve @param {string} bytes */
 async function connection(serve, bytes) {
@@ -34,7 +34,7 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
   test(`${signal} stops it at once, though browsers keep their connections`, async (t) => {
     const serve = await Serve.start();
     t.after(() => serve.stop());
-    const { heard } = await connection(serve, "GET /site.css HTTP/1.1\r\nHost: x\r\n\r\n");
+    const { heard } = await connection(serve, "GET /site.css HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await connection(serve, "");
     await until("answer", () => heard.text.includes("\r\n\r\n"));
     const { code, ms } = await askToStop(serve, signal);
@@ -49,7 +49,7 @@ test("a visitor who is half-way in gets in, and nobody after", async (t) => {
   t.after(() => serve.stop());
   const { socket, heard } = await connection(serve, HEAD + BODY.slice(0, 5));
   await until("request", () => socket.bytesWritten > HEAD.length);
-  const other = await connection(serve, "GET /site.css HTTP/1.1\r\nHost: x\r\n\r\n");
+  const other = await connection(serve, "GET /site.css HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await until("other answer", () => other.heard.text.includes("\r\n\r\n"));
   const stopping = askToStop(serve, "SIGTERM");
   await until("word of it", () => serve.log.includes("stopping"));

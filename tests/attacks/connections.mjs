@@ -31,14 +31,14 @@ const SLOW = [
   { name: "half a line", first: "GET / HT", withinMs: HEADERS_MS, answer: /^$/ },
   {
     name: "a header for ever",
-    first: "GET / HTTP/1.1\r\nHost: x\r\nX: ",
+    first: "GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
     drip: "x",
     withinMs: HEADERS_MS,
     answer: /^$/,
   },
   {
     name: "headers for ever",
-    first: "GET / HTTP/1.1\r\nHost: x\r\n",
+    first: "GET / HTTP/1.1\r\nHost: localhost\r\n",
     drip: "X-Slow: x\r\n",
     withinMs: HEADERS_MS,
     answer: /^$/,
@@ -52,20 +52,20 @@ const SLOW = [
   },
   {
     name: "no second request",
-    first: "GET /site.css HTTP/1.1\r\nHost: x\r\n\r\n",
+    first: "GET /site.css HTTP/1.1\r\nHost: localhost\r\n\r\n",
     withinMs: HEADERS_MS,
     answer: /^HTTP\/1\.1 200 /,
   },
   {
     name: "half a second request",
-    first: "GET /site.css HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+    first: "GET /site.css HTTP/1.1\r\nHost: localhost\r\n\r\nGET /",
     drip: "x",
     withinMs: HEADERS_MS,
     answer: /^HTTP\/1\.1 200 /,
   },
   ...[
-    `POST ${ENTER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n`,
-    `POST ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    `POST ${ENTER} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n`,
+    `POST ${HEARTBEAT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`,
   ].map((first) => ({
     name: `a body for ever: ${first.slice(0, 30)}`,
     first,
@@ -78,8 +78,8 @@ const SLOW = [
 /** What a flood of connections holds open, and sends again every second. */
 const FLOODS = [
   { name: "silent", beginning: "" },
-  { name: "busy", beginning: "HEAD /site.css HTTP/1.1\r\nHost: x\r\n\r\n", again: true },
-  { name: "half a request", beginning: "GET / HTTP/1.1\r\nHost: x\r\nX-" },
+  { name: "busy", beginning: "HEAD /site.css HTTP/1.1\r\nHost: localhost\r\n\r\n", again: true },
+  { name: "half a request", beginning: "GET / HTTP/1.1\r\nHost: localhost\r\nX-" },
 ];
 
 /** @param {Tally} tally @param {() => ServeTarget} target */
@@ -128,7 +128,10 @@ export function connections(tally, target) {
 
   tally.holds(
     "whoever is done takes no more than half of the room",
-    [`HEAD /site.css HTTP/1.1\r\nHost: x\r\n\r\n`, `GET ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\n\r\n`],
+    [
+      `HEAD /site.css HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+      `GET ${HEARTBEAT} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    ],
     async (request) => {
       const many = Array.from({ length: (MAX_CONNECTIONS * 3) / 4 }, () => open(target().url));
       try {
@@ -154,14 +157,14 @@ export function connections(tally, target) {
   tally.holds(
     "whoever sends slowly keeps nobody waiting",
     [
-      "GET / HTTP/1.1\r\nHost: x\r\nX-",
-      `POST ${ENTER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nemail`,
-      `POST ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`,
-      `POST ${PAGE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`,
+      "GET / HTTP/1.1\r\nHost: localhost\r\nX-",
+      `POST ${ENTER} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nemail`,
+      `POST ${HEARTBEAT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`,
+      `POST ${PAGE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`,
       "",
       // Done, and kept open.
-      `GET ${PAGE} HTTP/1.1\r\nHost: x\r\n\r\n`,
-      `GET ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      `GET ${PAGE} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+      `GET ${HEARTBEAT} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
     ],
     async (beginning) => {
       const slow = Array.from({ length: MAX_CONNECTIONS / 2 }, () => open(target().url));
@@ -217,7 +220,7 @@ async function assertGivenUp(target) {
   const socket = open(target.url);
   try {
     socket.pause();
-    socket.write(`GET ${BIG_FILE} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    socket.write(`GET ${BIG_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     await until("answer", () => isHeld(target, socket));
     await until("end", async () => !(await isHeld(target, socket)), WRITE_MS + SLACK_MS);
   } finally {

@@ -10,7 +10,7 @@ import { exchange } from "./wire.mjs";
 const PATIENCE_MS = 5000;
 
 /** A request within what is sent as another one's body. */
-const WITHIN = `GET ${PAGE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+const WITHIN = `GET ${PAGE} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
 
 /** Headers that disagree on where a body ends, and the body. @type {{ name: string, head: string, body: string }[]} */
 const FRAMINGS = [
@@ -69,16 +69,22 @@ const FRAMINGS = [
 
 /** What comes before a body, and is more of it than is read. */
 const LONG_HEADS = [
-  { name: "a longer path", head: `GET /${"x".repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n` },
-  { name: "the path", head: `GET /${"x".repeat(33_000)} HTTP/1.1\r\nHost: x\r\n\r\n` },
-  { name: "the query", head: `GET /?${"x".repeat(33_000)} HTTP/1.1\r\nHost: x\r\n\r\n` },
-  { name: "the method", head: `${"X".repeat(33_000)} / HTTP/1.1\r\nHost: x\r\n\r\n` },
-  { name: "a value", head: `GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(33_000)}\r\n\r\n` },
-  { name: "a name", head: `GET / HTTP/1.1\r\nHost: x\r\n${"x".repeat(33_000)}: x\r\n\r\n` },
-  { name: "the number", head: `GET / HTTP/1.1\r\nHost: x\r\n${"X: x\r\n".repeat(150)}\r\n` },
+  { name: "a longer path", head: `GET /${"x".repeat(70_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n` },
+  { name: "the path", head: `GET /${"x".repeat(33_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n` },
+  { name: "the query", head: `GET /?${"x".repeat(33_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n` },
+  { name: "the method", head: `${"X".repeat(33_000)} / HTTP/1.1\r\nHost: localhost\r\n\r\n` },
+  {
+    name: "a value",
+    head: `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(33_000)}\r\n\r\n`,
+  },
+  { name: "a name", head: `GET / HTTP/1.1\r\nHost: localhost\r\n${"x".repeat(33_000)}: x\r\n\r\n` },
+  {
+    name: "the number",
+    head: `GET / HTTP/1.1\r\nHost: localhost\r\n${"X: x\r\n".repeat(150)}\r\n`,
+  },
   {
     name: "the whole",
-    head: `GET / HTTP/1.1\r\nHost: x\r\n${`X: ${"x".repeat(1000)}\r\n`.repeat(33)}\r\n`,
+    head: `GET / HTTP/1.1\r\nHost: localhost\r\n${`X: ${"x".repeat(1000)}\r\n`.repeat(33)}\r\n`,
   },
 ];
 

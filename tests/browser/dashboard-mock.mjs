@@ -27,6 +27,8 @@ import { POLICY } from "./mock-server.mjs";
 const root = new URL("../../static/", import.meta.url);
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const TOKEN = "token-of-the-owner-in-tests-0123456789";
+/** The code of a link that is good. */
+export const ONCE = "code-of-a-link-in-tests-0123456789";
 
 /** @type {Record<string, string>} */
 const TYPES = {
@@ -150,7 +152,9 @@ export class DashboardMock {
   answer({ method, path, query, body }) {
     const now = Date.now();
     if (path === "/api/admin/login") {
-      if (JSON.parse(body).token !== TOKEN) return problem(401, "wrong-token");
+      const { token, once } = JSON.parse(body);
+      if (once !== undefined && once !== ONCE) return problem(401, "wrong-link");
+      if (once === undefined && token !== TOKEN) return problem(401, "wrong-token");
       this.isIn = true;
       return { json: { success: true, expiresInSeconds: 28_800 } };
     }

@@ -4,7 +4,7 @@ import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hide, launch, quit } from "../harness/browser.mjs";
 import { until } from "../harness/process.mjs";
-import { DashboardMock, picture, problem, sees, TOKEN, words } from "./dashboard-mock.mjs";
+import { DashboardMock, ONCE, picture, problem, sees, TOKEN, words } from "./dashboard-mock.mjs";
 import { aMonth, iso, visit } from "./dashboard-report.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -73,29 +73,61 @@ suite("signing in", () => {
     );
   });
 
-  test("a link with the token signs in by itself and leaves no token in the address", async (t) => {
+  test("a link signs in by itself and leaves nothing in the address", async (t) => {
     const { mock, page } = await DashboardMock.open(browser, t, (mock) => {
       mock.isIn = false;
     });
-    await page.goto(`${mock.url}/admin/?view=pages#token=${TOKEN}`);
+    await page.goto(`${mock.url}/admin/?view=pages#once=${ONCE}`);
     await sees(page, "Read down to");
     assert.equal(await page.evaluate(() => location.href), `${mock.url}/admin/?view=pages`);
     const asked = mock.calls.map(({ path }) => path);
     assert.equal(asked[0], "/api/admin/login", "nothing is asked before");
     await page.goBack();
-    assert.doesNotMatch(page.url(), /token/, "and none in the history");
+    assert.doesNotMatch(page.url(), /once/, "and nothing in the history");
   });
 
-  test("a link with a wrong token, or pasted into an open page, is answered by the form", async (t) => {
+  test("a link with the token signs nobody in, and leaves no token in the address", async (t) => {
     const { mock, page } = await DashboardMock.open(browser, t, (mock) => {
       mock.isIn = false;
     });
-    await page.goto(`${mock.url}/admin/#token=wrong`);
-    await sees(page, "This is not the owner's token.");
+    await page.goto(`${mock.url}/admin/#token=${TOKEN}`);
+    await sees(page, "Links do not take the owner's token");
+    assert.equal(page.url(), `${mock.url}/admin/`);
+    assert.equal(mock.callsOf("/api/admin/login").length, 0);
+  });
+
+  for (const [code, told] of [
+    ["link-used", "This link has been used"],
+    ["link-expired", "This link is older than ten minutes"],
+    ["wrong-link", "This is no sign-in link of this site"],
+  ]) {
+    test(`a link that signs nobody in (${code}) says why, and how to get another`, async (t) => {
+      const { mock, page } = await DashboardMock.open(browser, t, (mock) => {
+        mock.isIn = false;
+      });
+      mock.respond = ({ path }) =>
+        path === "/api/admin/login" ? problem(401, code ?? "") : undefined;
+      await page.goto(`${mock.url}/admin/#once=${ONCE}`);
+      await sees(page, told ?? "");
+      await sees(page, "lastseen admin link");
+      assert.equal(page.url(), `${mock.url}/admin/`);
+      assert.equal(
+        await page.$eval("#token", (field) => field.getAttribute("aria-invalid")),
+        "false",
+      );
+    });
+  }
+
+  test("a link that is pasted into an open page signs in, too", async (t) => {
+    const { mock, page } = await DashboardMock.open(browser, t, (mock) => {
+      mock.isIn = false;
+    });
+    await page.goto(`${mock.url}/admin/#once=wrong`);
+    await sees(page, "This is no sign-in link of this site");
     assert.equal(await page.evaluate(() => location.hash), "");
-    await page.evaluate((token) => {
-      location.hash = `token=${token}`;
-    }, TOKEN);
+    await page.evaluate((once) => {
+      location.hash = `once=${once}`;
+    }, ONCE);
     await sees(page, "Visits over time");
     assert.equal(await page.evaluate(() => location.hash), "");
   });
@@ -105,15 +137,15 @@ suite("signing in", () => {
       mock.isIn = false;
     });
     mock.respond = ({ body }) =>
-      body.includes("wrong") ? { ...problem(401, "wrong-token"), delayMs: 1000 } : undefined;
-    await page.goto(`${mock.url}/admin/#token=wrong`);
+      body.includes("wrong") ? { ...problem(401, "link-used"), delayMs: 1000 } : undefined;
+    await page.goto(`${mock.url}/admin/#once=wrong`);
     await until("the first try", async () => mock.callsOf("/api/admin/login").length === 1);
-    await page.evaluate((token) => {
-      location.hash = `token=${token}`;
-    }, TOKEN);
+    await page.evaluate((once) => {
+      location.hash = `once=${once}`;
+    }, ONCE);
     await sees(page, "Visits over time");
     await sleep(1500);
-    assert.doesNotMatch(await words(page), /not the owner's token/);
+    assert.doesNotMatch(await words(page), /has been used/);
     assert.equal(await page.$eval("#sign-in", (form) => form.checkVisibility()), false);
   });
 
@@ -137,7 +169,7 @@ suite("signing in", () => {
       path === "/api/admin/login"
         ? { ...problem(429, "limited"), headers: { "Retry-After": "30" } }
         : undefined;
-    await page.goto(`${mock.url}/admin/#token=x`);
+    await page.goto(`${mock.url}/admin/#once=x`);
     await sees(page, "Try again in 30 seconds.");
   });
 

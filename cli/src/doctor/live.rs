@@ -91,8 +91,11 @@ fn as_the_site_has_them(here: &Variables, url: &Url) -> Variables {
     let host = url.host_str().unwrap_or_default();
     let audience = if is_here(url) { "localhost" } else { host };
     variables.set_default("SITE_AUDIENCE", audience);
-    let secure = (url.scheme() == "https").to_string();
-    variables.set_default("COOKIE_SECURE", &secure);
+    // What goes out over https is for https alone, whatever the site's setting says.
+    if url.scheme() == "https" {
+        variables.set("COOKIE_SECURE", "true");
+    }
+    variables.set_default("COOKIE_SECURE", "false");
     variables.set_default("DATABASE_PATH", defaults::DATABASE_PATH);
     variables
 }

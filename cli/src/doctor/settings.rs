@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use shared::settings::{SettingError, Settings, StoreSettings, Variables};
+use shared::settings::{SettingError, Settings, StoreSettings, Variables, names};
 use shared::token::Keys;
 
 use super::finding::Finding;
+use crate::serve::doors;
 use shared::duration::human;
 
 pub(super) fn check(variables: &Variables) -> Vec<Finding> {
@@ -22,6 +23,7 @@ pub(super) fn check(variables: &Variables) -> Vec<Finding> {
                 human(limits.idle_timeout),
                 human(limits.lifetime)
             )));
+            findings.push(Finding::good(doors(settings)));
         }
         findings.extend(unwise(settings, variables));
     }
@@ -36,6 +38,10 @@ pub(super) fn read(variables: &Variables) -> (Option<Settings>, Vec<SettingError
     // They have a check of their own, which knows of the file that `serve` keeps them in.
     variables.set("SESSION_KEYS", &Keys::generate().unwrap_or_default());
     let mut errors: Vec<SettingError> = Vec::new();
+    for (name, error) in names::misspelt(&variables) {
+        variables.unset(&name);
+        errors.push(error);
+    }
     loop {
         match Settings::read(&variables) {
             Ok(settings) => return (Some(settings), errors),

@@ -7,6 +7,8 @@ use shared::settings::Variables;
 use shared::site_path::SitePath;
 
 use super::finding::Finding;
+use super::settings::{self, line};
+use crate::site::Site;
 
 const SCRIPT: &str = "lastseen.js";
 
@@ -18,7 +20,19 @@ pub(super) fn check(variables: &Variables) -> Vec<Finding> {
             folder.display()
         ))];
     }
+    let site = match Site::open(variables) {
+        Ok(site) => site,
+        Err(problem) => {
+            let problem = problem.replacen("; ", " — ", 1);
+            return vec![Finding::wrong(problem)];
+        }
+    };
     let mut findings = vec![Finding::good(format!("STATIC_DIR: {}", folder.display()))];
+    // What is wrong with the settings has been said.
+    if let (Some(settings), _) = settings::read(variables) {
+        let errors = site.check(&settings);
+        findings.extend(errors.iter().map(|error| Finding::wrong(line(error))));
+    }
     let gate = variables.get("GATE_PATH").unwrap_or("/access/");
     // A gate path that is none has been named among the settings.
     if let Some(file) = gate_file(folder, gate) {

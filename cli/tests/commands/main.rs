@@ -1,4 +1,4 @@
-//! `lastseen serve`, `sessions`, `demo`, `setup`, `doctor`, `notify`, `files` and `keys`, as people run them: the built program, a SQLite file
+//! `lastseen serve`, `sessions`, `demo`, `setup`, `doctor`, `notify`, `files`, `admin` and `keys`, as people run them: the built program, a SQLite file
 //! of the test's own, and a real NocoDB, named by `NOCODB_TEST_URL` and `NOCODB_TEST_TOKEN` (`make
 //! test` and `tests/nocodb/with-server` set them).
 #![allow(
@@ -13,6 +13,7 @@ mod files;
 mod keys;
 mod live;
 mod notify;
+mod outsider;
 mod place;
 mod serve;
 mod sessions;

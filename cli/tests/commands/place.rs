@@ -47,6 +47,7 @@ impl Place {
         self.write("static/access/index.html", "<form></form>");
         self.write("static/admin/index.html", "<form></form>");
         self.write("static/lastseen.js", "");
+        self.write("static/portfolio/confidential/index.html", "<h1></h1>");
         self
     }
 

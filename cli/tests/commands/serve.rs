@@ -20,6 +20,11 @@ fn a_start_that_fails_names_the_setting_and_leaves_no_key_behind() {
         ("GATE_PATH", "access"),
         ("DATABASE_PATH", "static"),
         ("SESSION_KEYS", "nonsense"),
+        ("PROTECTED_PREFIXES", "/nothing-there"),
+        ("PROTECTED_PREFIXES", "/portfolio/*"),
+        ("DEFAULT_REDIRECT", "/open/"),
+        ("ALLOWED_EMAILS", "*@x.example"),
+        ("DENIED_EMAILS", "*@x.example"),
         ("SESSION_KEYS_PARAMETER", "/site/keys"),
         ("ACCESS_PASSCODE_PARAMETER", "/site/passcode"),
         ("RETENTION_DAYS", "1"),
@@ -87,24 +92,81 @@ fn told(lines: &[String]) -> &str {
     place
 }
 
+/// The log goes into a pipe here, which is kept by whoever reads it.
 #[test]
-fn the_owners_link_is_shown_once_and_then_where_the_token_is() {
+fn neither_link_nor_token_is_printed_into_a_pipe() {
     let place = Place::new().with_site().set("PORT", "0");
     let lines = first_lines(&place);
     let kept = std::fs::read_to_string(place.path("data/admin-token")).unwrap();
-    let (address, rest) = told(&lines).split_once('#').unwrap();
-    assert!(address.starts_with("://127.0.0.1:"), "{address}");
-    assert!(address.ends_with("/admin/"), "{address}");
-    let token = rest.strip_prefix("token=").unwrap();
-    assert_eq!(token.split_once(' ').unwrap().0, kept.trim());
-
-    let lines = first_lines(&place);
-    assert!(told(&lines).ends_with("/admin/ with the token in data/admin-token"));
+    let end =
+        "/admin/ with the token in data/admin-token, or by a link that `lastseen admin link` makes";
+    assert!(told(&lines).starts_with("://127.0.0.1:"), "{lines:?}");
+    assert!(told(&lines).ends_with(end), "{lines:?}");
+    let again = first_lines(&place);
     let place = place.set("ADMIN_TOKEN", "an-owners-token-of-40-characters-exactly");
     let set = first_lines(&place);
-    assert!(told(&set).ends_with("/admin/ with the ADMIN_TOKEN"));
-    let again = [lines, set].concat().concat();
-    assert!(!again.contains(kept.trim()) && !again.contains("exactly"));
+    assert!(told(&set).contains("/admin/ with the ADMIN_TOKEN, or by a link"));
+    let all = [lines, again, set].concat().concat();
+    for secret in [kept.trim(), "exactly", "#once=", "#token="] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+}
+
+#[test]
+fn a_command_makes_links_to_the_address_of_the_last_start() {
+    let place = Place::new().with_site().set("PORT", "0");
+    let ran = place.run(&["admin", "link"]);
+    assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{ran:?}");
+    assert!(ran.err.contains("DATABASE_PATH") && ran.err.contains("lastseen serve"));
+    assert!(!place.path("data").exists());
+    let lines = first_lines(&place);
+    let address = lines.last().unwrap().split("listening on ").nth(1).unwrap();
+    let links = [(); 2].map(|()| place.run(&["admin", "link"]));
+    for ran in &links {
+        assert_eq!((ran.code, ran.out.lines().count()), (0, 1), "{ran:?}");
+        let start = format!("{address}/admin/#once=");
+        assert!(ran.out.starts_with(&start), "{start}: {ran:?}");
+        assert!(ran.out.trim().len() >= start.len() + 43, "{ran:?}");
+        assert!(ran.err.contains("once, within ten minutes"), "{ran:?}");
+    }
+    assert_ne!(links[0].out, links[1].out);
+    std::fs::remove_file(place.path("static/admin/index.html")).unwrap();
+    first_lines(&place);
+    assert_eq!(
+        place.run(&["admin", "link"]).code,
+        1,
+        "there is no such page"
+    );
+}
+
+#[test]
+fn the_start_says_what_is_closed_and_who_may_come_in() {
+    for (settings, expected) in [
+        (
+            &[][..],
+            "/portfolio/confidential is closed; anybody with an address may come in, no passcode",
+        ),
+        (
+            &[
+                ("PROTECTED_PREFIXES", "/reports/q3,/deck"),
+                ("ALLOWED_EMAILS", "@x.example"),
+                ("ACCESS_PASSCODE", "open sesame"),
+            ],
+            "/reports/q3, /deck are closed; only those in ALLOWED_EMAILS may come in, with the passcode",
+        ),
+    ] {
+        let place = Place::new().with_site().set("PORT", "0");
+        place.write("static/reports/q3/index.html", "");
+        place.write("static/deck/a.pdf", "");
+        let place = settings
+            .iter()
+            .fold(place, |place, (name, value)| place.set(name, *value));
+        let lines = first_lines(&place);
+        assert!(
+            lines.iter().any(|line| line.ends_with(expected)),
+            "{lines:?}"
+        );
+    }
 }
 
 #[test]
@@ -133,6 +195,12 @@ fn the_owner_is_sent_to_where_the_cookie_is_kept() {
         (
             &[("HOST", "0.0.0.0"), ("SITE_AUDIENCE", "www.example.com")],
             "s://www.example.com/admin/ ",
+        ),
+        // Nothing here speaks https, whatever the cookies are for.
+        (&[("HOST", "0.0.0.0")], "://localhost:"),
+        (
+            &[("HOST", "0.0.0.0"), ("SITE_AUDIENCE", "localhost:8443")],
+            "://localhost:",
         ),
     ] {
         let token = "an-owners-token-of-40-characters-exactly";

@@ -102,9 +102,14 @@ impl Site {
     /// Whether there is anything to ask; everything else would only say the same again.
     pub(super) async fn reach(&self) -> Result<Vec<Finding>, Finding> {
         let url = &self.url;
-        if let Err(error) = self.get("/").await {
-            return Err(Finding::wrong(format!(
+        let answer = self.get("/").await.map_err(|error| {
+            Finding::wrong(format!(
                 "{url} could not be reached: {error} — check the address, its DNS record, its certificate, and that the site is running"
+            ))
+        })?;
+        if answer.status == StatusCode::MISDIRECTED_REQUEST {
+            return Err(Finding::wrong(format!(
+                "{url} is answered with 421: the API does not know the site's host — set SITE_AUDIENCE there to the host of this address, and let what stands in front pass Host on"
             )));
         }
         let mut findings = vec![Finding::good(if self.is_https() {

@@ -189,9 +189,10 @@ impl Visit<'_> {
             return Ok(());
         }
         let because = match status["reason"].as_str() {
-            Some("missing") => {
-                "the API sees no cookie: let the cookies through to it, and set COOKIE_SECURE as the site has it"
+            Some("missing") if self.site.is_https() => {
+                "the API sees no cookie of https: let the cookies through to it, and pass X-Forwarded-Proto on to it"
             }
+            Some("missing") => "the API sees no cookie: let the cookies through to it",
             Some("invalid") => {
                 "the API does not accept the session: set SESSION_KEYS and SITE_AUDIENCE here as the functions have them"
             }
@@ -291,7 +292,7 @@ impl Visit<'_> {
             .find(|cookie| cookie.starts_with(&format!("{name}=")));
         let Some(cookie) = renewed else {
             return Err(Finding::wrong(format!(
-                "a heartbeat's answer comes without the cookie {name} — let Set-Cookie through, and set COOKIE_SECURE as the site has it"
+                "a heartbeat's answer comes without the cookie {name} — let Set-Cookie through, and X-Forwarded-Proto to the API"
             )));
         };
         Ok(Guest {
