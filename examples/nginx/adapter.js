@@ -61,7 +61,9 @@ async function answerNginx(r) {
     const path = decodeURIComponent(decision.uri);
     const settings = await cf.kvs().get();
     r.variables.lastseen_file = path;
-    r.variables.lastseen_cache = isProtected(path, settings.prefixes) ? "no-store" : "no-cache";
+    const isOpen = !isProtected(path, settings.prefixes);
+    r.variables.lastseen_cache = isOpen ? "no-cache" : "no-store";
+    r.variables.lastseen_embedding = isOpen ? "" : "same-origin";
     r.internalRedirect("@lastseen_file");
     return;
   }

@@ -84,7 +84,20 @@ export class Distribution {
       behaviour.TargetOriginId === "site"
         ? await this.#file(answer.uri ?? "")
         : await this.#pass(viewer, answer, query, Buffer.concat(chunks));
-    return this.#dressed(behaviour, await this.#excused(reply));
+    const dressed = this.#dressed(behaviour, await this.#excused(reply));
+    return this.#seenOff(behaviour, given, dressed);
+  }
+
+  /** What a function for viewer responses makes of it; CloudFront runs none for errors. @param {any} behaviour @param {any} given @param {Reply} reply */
+  async #seenOff(behaviour, given, reply) {
+    const isAfter = (/** @type {any} */ { EventType }) => EventType === "viewer-response";
+    const after = behaviour.FunctionAssociations.find(isAfter);
+    if (!after || reply.status >= 400) return reply;
+    const fields = Object.entries(reply.headers).map(([name, value]) => [name, { value }]);
+    const response = { statusCode: reply.status, headers: Object.fromEntries(fields) };
+    const made = await this.#runOne(after, { ...given, response });
+    const headers = Object.entries(made.headers).map(([name, field]) => [name, field.value]);
+    return { ...reply, headers: Object.fromEntries(headers) };
   }
 
   /** @param {import("node:http").IncomingMessage} viewer @param {string} path @param {string} query */
@@ -97,7 +110,12 @@ export class Distribution {
 
   /** @param {any} behaviour @param {unknown} given @returns {Promise<import("../edge/cloudfront.mjs").Answer>} */
   async #run(behaviour, given) {
-    const [{ FunctionARN }] = behaviour.FunctionAssociations;
+    const isBefore = (/** @type {any} */ { EventType }) => EventType === "viewer-request";
+    return this.#runOne(behaviour.FunctionAssociations.find(isBefore), given);
+  }
+
+  /** @param {any} association @param {unknown} given @returns {Promise<import("../edge/cloudfront.mjs").Answer>} */
+  async #runOne({ FunctionARN }, given) {
     const { FunctionCode } = this.made.resources[FunctionARN["Fn::GetAtt"][0]].Properties;
     const kvs = () => ({
       /** @param {string} key @param {{ format?: string }} [options] */

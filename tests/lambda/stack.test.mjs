@@ -82,7 +82,10 @@ suite("the pages", () => {
     const ofTheSite = behaviours.filter((behaviour) => originOf(behaviour).S3OriginConfig);
     assert.ok(ofTheSite.length > 0);
     for (const behaviour of ofTheSite) {
-      assert.deepEqual(functionsOf(behaviour), [["viewer-request", "EdgeGate"]]);
+      assert.deepEqual(functionsOf(behaviour), [
+        ["viewer-request", "EdgeGate"],
+        ["viewer-response", "EdgeHeaders"],
+      ]);
       assert.deepEqual(behaviour.AllowedMethods, ["GET", "HEAD"]);
     }
     assert.equal(pages.PathPattern, undefined);
@@ -210,6 +213,7 @@ suite("the functions at the edge", () => {
   for (const [id, source] of [
     ["EdgeGate", "functions/edge-gate/gate.js"],
     ["EdgeApi", "functions/edge-api/api.js"],
+    ["EdgeHeaders", "functions/edge-headers/headers.js"],
   ]) {
     test(`${source} is what the stack publishes, and small enough`, () => {
       const { FunctionCode, FunctionConfig, AutoPublish } = site.resources[id].Properties;
@@ -217,9 +221,10 @@ suite("the functions at the edge", () => {
       assert.ok(Buffer.byteLength(FunctionCode) <= 10 * 1024);
       assert.equal(FunctionConfig.Runtime, "cloudfront-js-2.0");
       assert.equal(AutoPublish, true);
-      assert.deepEqual(FunctionConfig.KeyValueStoreAssociations, [
-        { KeyValueStoreARN: { "Fn::GetAtt": ["EdgeStore", "Arn"] } },
-      ]);
+      // What only adds a header has nothing to know.
+      const known = { KeyValueStoreARN: { "Fn::GetAtt": ["EdgeStore", "Arn"] } };
+      const stores = id === "EdgeHeaders" ? undefined : [known];
+      assert.deepEqual(FunctionConfig.KeyValueStoreAssociations, stores);
     });
   }
 });
@@ -235,7 +240,7 @@ suite("what stands in front", () => {
     "SecurityHeaders",
     "EdgeErrorsAlarm",
   ];
-  const EDGE = ["EdgeStore", "EdgeGate", "EdgeApi"];
+  const EDGE = ["EdgeStore", "EdgeGate", "EdgeApi", "EdgeHeaders"];
   /** @param {ReturnType<typeof stack>} made */
   const secretsOf = (made) =>
     new Set(
@@ -262,7 +267,13 @@ suite("what stands in front", () => {
     const made = stack({ Front: "cloudfront", ...other });
     for (const id of SITE_ONLY) assert.ok(!made.resources[id], id);
     for (const id of EDGE) assert.ok(made.resources[id], id);
-    for (const name of ["EdgeGateArn", "EdgeApiArn", "KeyValueStoreArn", "ApiEndpoint"]) {
+    for (const name of [
+      "EdgeGateArn",
+      "EdgeApiArn",
+      "EdgeHeadersArn",
+      "KeyValueStoreArn",
+      "ApiEndpoint",
+    ]) {
       assert.ok(made.outputs[name], name);
     }
     assert.ok(!made.outputs.SiteUrl);

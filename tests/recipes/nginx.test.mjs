@@ -60,6 +60,9 @@ function assertHeaders(reply, cacheControl) {
   for (const [name, value] of Object.entries({ ...HEADERS, "cache-control": cacheControl })) {
     assert.deepEqual(valuesOf(reply, name), [value], `${name}\n${reply.head}`);
   }
+  // What others may embed is what they may keep.
+  const embedding = cacheControl === "no-store" ? ["same-origin"] : [];
+  assert.deepEqual(valuesOf(reply, "cross-origin-resource-policy"), embedding, reply.head);
 }
 
 /** @param {string} folder @param {string} upstream @param {string} [given] other settings than an owner has */
