@@ -8,7 +8,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shared::settings::{Variables, names};
+use shared::setting_names;
+use shared::settings::Variables;
 
 mod admin;
 mod connections;
@@ -91,7 +92,7 @@ async fn run(command: Command) -> CommandResult {
     let variables = Variables::from_env();
     // `doctor` names all that is wrong, and not only the first.
     if !matches!(command, Command::Doctor(_)) {
-        names::check(&variables)?;
+        setting_names::check(&variables)?;
     }
     let variables = defaults::fill_in(variables);
     match command {

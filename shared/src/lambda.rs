@@ -12,7 +12,8 @@ use url::Url;
 
 use crate::app::{App, StartError};
 use crate::nocodb::Connections;
-use crate::settings::{SettingError, Variables, names};
+use crate::setting_names;
+use crate::settings::{SettingError, Variables};
 use crate::ssm::{self, SecretsError};
 use crate::store::DEFAULT_RETRY_AFTER;
 use crate::timestamp::Timestamp;
@@ -72,7 +73,7 @@ where
     let task = &task;
     let scheduled = service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
         let variables = Variables::from_env();
-        names::check(&variables)?;
+        setting_names::check(&variables)?;
         let variables = ssm::resolve(&variables).await?;
         let moment = event.payload["time"].as_str();
         let moment = moment.and_then(|time| time.parse().ok());

@@ -35,6 +35,7 @@ pub mod redirect;
 pub mod report;
 pub mod retry_after;
 pub mod session;
+pub mod setting_names;
 pub mod settings;
 pub mod sign_in_link;
 pub mod site_path;

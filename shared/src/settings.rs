@@ -7,13 +7,13 @@ use crate::cookies::{CookiePolicy, Presented};
 use crate::email::EmailRules;
 use crate::redirect::RedirectPath;
 use crate::session::{EndReason, Limits};
+use crate::setting_names;
 use crate::site_path::{ProtectedPaths, SitePath};
 use crate::timestamp::Timestamp;
 use crate::token::Keys;
 
 mod address;
 mod codes;
-pub mod names;
 mod notify;
 mod pattern;
 mod queue;
@@ -156,7 +156,7 @@ impl Settings {
     /// # Errors
     /// The first [`SettingError`].
     pub fn read(variables: &Variables) -> Result<Self, SettingError> {
-        names::check(variables)?;
+        setting_names::check(variables)?;
         if let Some((name, _)) = SECRETS.into_iter().find(|(parameter, plain)| {
             variables.get(parameter).is_some() && variables.get(plain).is_none()
         }) {

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use shared::settings::{SettingError, Settings, StoreSettings, Variables, names};
+use shared::setting_names;
+use shared::settings::{SettingError, Settings, StoreSettings, Variables};
 use shared::token::Keys;
 
 use super::finding::Finding;
@@ -38,7 +39,7 @@ pub(super) fn read(variables: &Variables) -> (Option<Settings>, Vec<SettingError
     // They have a check of their own, which knows of the file that `serve` keeps them in.
     variables.set("SESSION_KEYS", &Keys::generate().unwrap_or_default());
     let mut errors: Vec<SettingError> = Vec::new();
-    for (name, error) in names::misspelt(&variables) {
+    for (name, error) in setting_names::misspelt(&variables) {
         variables.unset(&name);
         errors.push(error);
     }

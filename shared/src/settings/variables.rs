@@ -22,8 +22,8 @@ impl Variables {
         Self::from_os(std::env::vars_os())
     }
 
-    /// Values that are not UTF-8 have no value here; see [`names::check`](super::names::check).
-    pub(super) fn from_os(given: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+    /// Values that are not UTF-8 have no value here; see [`setting_names::check`](crate::setting_names::check).
+    pub(crate) fn from_os(given: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let mut variables = Self::default();
         for (name, value) in given {
             let Ok(name) = name.into_string() else {
@@ -38,7 +38,7 @@ impl Variables {
     }
 
     /// Whether it has a value that is not UTF-8.
-    pub(super) fn is_unreadable(&self, name: &str) -> bool {
+    pub(crate) fn is_unreadable(&self, name: &str) -> bool {
         self.unreadable.contains(name)
     }
 
@@ -52,8 +52,8 @@ impl Variables {
     #[must_use]
     pub fn get_even_empty(&self, name: &str) -> Option<&str> {
         debug_assert!(
-            super::names::is_read(name),
-            "{name} is missing in `settings::names`"
+            crate::setting_names::is_read(name),
+            "{name} is missing in `setting_names`"
         );
         self.values.get(name).map(|value| value.trim())
     }

@@ -1,7 +1,7 @@
 //! The names of all settings, and those in the environment that look like one and are none: what is
 //! misspelt would be ignored, and a closed page would be open.
 
-use super::{SECRETS, SettingError, Variables, wrong};
+use crate::settings::{SECRETS, SettingError, Variables};
 
 /// Every setting, in the order of the README. [`Variables::get`] reads no other name (debug builds stop).
 pub const NAMES: [&str; 42] = [
@@ -101,7 +101,7 @@ fn all() -> impl Iterator<Item = &'static str> {
 }
 
 /// Whether anything reads this name.
-pub(super) fn is_read(name: &str) -> bool {
+pub(crate) fn is_read(name: &str) -> bool {
     all()
         .chain(READ_OF_OTHERS)
         .chain(["SSL_CERT_FILE"])
@@ -130,13 +130,13 @@ pub fn misspelt(variables: &Variables) -> Vec<(String, SettingError)> {
             let problem = format!(
                 "the environment has {given:?}, which is no setting; write {name}, or unset it where lastseen runs"
             );
-            Some((given.to_owned(), wrong(name, problem)))
+            Some((given.to_owned(), SettingError { name, problem }))
         })
         .collect();
     let unreadable = all().filter(|name| variables.is_unreadable(name));
     found.extend(unreadable.map(|name| {
-        let problem = "its value is no UTF-8 text; write it anew";
-        (name.to_owned(), wrong(name, problem))
+        let problem = "its value is no UTF-8 text; write it anew".to_owned();
+        (name.to_owned(), SettingError { name, problem })
     }));
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn no_setting_is_taken_for_another_and_the_readme_has_them_all() {
-        let readme = include_str!("../../../README.md");
+        let readme = include_str!("../../README.md");
         for name in all() {
             assert_eq!(nearest(name), None, "{name}");
         }
