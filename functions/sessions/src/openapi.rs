@@ -140,9 +140,14 @@ fn revoking() -> Vec<Route> {
 }
 
 fn sign_in() -> Body {
-    Body::new("SignIn", "The owner's token.").needs(
-        "token",
-        "The setting `ADMIN_TOKEN`.",
+    Body::new(
+        "SignIn",
+        "The owner's token, or the code of a link: one of them.",
+    )
+    .member("token", "The setting `ADMIN_TOKEN`.", Member::text())
+    .member(
+        "once",
+        "What `lastseen admin link` put behind `#once=`: good once, for ten minutes. The functions on AWS know none.",
         Member::text(),
     )
 }
