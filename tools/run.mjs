@@ -32,7 +32,11 @@ const durations = join(logs, "durations.json");
 const known = readJson(durations);
 
 /** Tests wait more than they compute, so more of them run at once than there are processors. */
-const PLACES = { install: 3, compute: 1, test: Number(process.env.LANES) || cpus().length + 2 };
+const PLACES = {
+  install: 3,
+  compute: 1,
+  test: Math.max(2, Number(process.env.LANES) || cpus().length + 2),
+};
 
 /** One command of a step: its only one, or a file of its tests. */
 class Job {
@@ -116,8 +120,10 @@ function schedule() {
     );
     // Long ones first, so that none is left over at the end.
     ready.sort((one, other) => (known[other.log] ?? 0) - (known[one.log] ?? 0));
-    const busy = inLane("runs", lane).length;
-    for (const job of ready.slice(0, Math.max(0, places - busy))) start(job);
+    for (const job of ready) {
+      const busy = inLane("runs", lane).reduce((all, { step }) => all + (step.places ?? 1), 0);
+      if (busy + (job.step.places ?? 1) <= places) start(job);
+    }
   }
   if (jobs.every(({ state, step }) => state === "passed" || state === "failed" || step.isService))
     end();

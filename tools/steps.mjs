@@ -18,6 +18,7 @@ import { join } from "node:path";
  * @property {string[]} needs ids of steps; of those that the loop has, all must have passed
  * @property {string[]} [run] the command; or
  * @property {string[]} [files] files for `node --test`, each by itself
+ * @property {number} [places] how many each of its commands takes of its lane
  * @property {boolean} [isWhole] files that leave nothing open: Node 20, forced to exit, may leave out of
  *   its report what it has just run (seen with many quick tests; a failure still fails)
  * @property {boolean} [isService] runs until all else is over, and says `READY` once it does
@@ -43,7 +44,8 @@ const ALWAYS = ["system", "npm", "build", "nocodb"];
 const FOLDERS = {
   api: { what: "the API of lastseen serve", needs: ["schemathesis"] },
   astro: { what: "the script on an Astro site", needs: ["astro-tools"] },
-  attacks: { what: "attacks" },
+  // Two thousand connections at once.
+  attacks: { what: "attacks", places: 2 },
   browser: { what: "real browsers" },
   deploy: { what: "deployment, on an AWS account of their own", needs: ["lambda-tools"] },
   edge: { what: "the gate at the edge", isWhole: true },

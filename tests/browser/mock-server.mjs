@@ -18,7 +18,7 @@ export const POLICY = "default-src 'self'; object-src 'none'; require-trusted-ty
 
 /**
  * @typedef {{ status?: number, headers?: Record<string, string>, json?: unknown, text?: string,
- *   delayMs?: number, never?: boolean }} Answer
+ *   delayMs?: number, held?: Promise<void>, never?: boolean }} Answer
  * @typedef {{ path: string, method: string, type: string | undefined, body: any, at: number,
  *   headers: import("node:http").IncomingHttpHeaders }} Call
  */
@@ -135,6 +135,7 @@ export class MockServer {
     const answer = this.respond ? this.respond(call) : this.#next(path);
     if (answer.never) return;
     if (answer.delayMs) await sleep(answer.delayMs);
+    await answer.held;
     const type = answer.json === undefined ? "text/html" : "application/json";
     const content = answer.json === undefined ? answer.text : JSON.stringify(answer.json);
     response
