@@ -78,15 +78,18 @@ impl Owner {
         }
     }
 
-    async fn empties_the_start(&self, id: &RecordId) {
+    /// Nothing where it is to be emptied.
+    async fn types_start(&self, id: &RecordId, start: Option<Timestamp>) {
+        let start = start.map(|start| start.to_string());
         match self {
             Self::Sqlite(path, _) => {
-                let update = "UPDATE emailAccess SET sessionStartTime = '' WHERE id = ?1";
+                let update = "UPDATE emailAccess SET sessionStartTime = ?2 WHERE id = ?1";
                 let db = rusqlite::Connection::open(path).unwrap();
-                assert_eq!(db.execute(update, [id.as_str()]).unwrap(), 1);
+                let values = (id.as_str(), start.unwrap_or_default());
+                assert_eq!(db.execute(update, values).unwrap(), 1);
             }
             Self::NocoDb(table) => {
-                let cells = serde_json::json!({ columns::START: null });
+                let cells = serde_json::json!({ columns::START: start });
                 table
                     .update(&id.as_str().parse().unwrap(), &cells)
                     .await
@@ -269,6 +272,8 @@ for_both_stores![
     ending_all_names_the_true_reason_and_leaves_the_long_gone,
     a_deleted_row_is_not_found,
     the_token_of_a_deleted_row_reaches_no_other_session,
+    a_row_that_began_in_another_second_is_not_the_tokens,
+    past_a_deadline_nothing_is_written_into_a_row_that_was_ended,
     an_id_that_cannot_be_one_is_not_found,
     addresses_are_listed_by_exact_match_however_they_are_written,
     a_long_list_comes_in_pages_in_order,
@@ -312,6 +317,29 @@ for_both_stores![
     a_hundred_rows_are_written_and_one_that_is_gone_is_said,
     what_was_ended_lately_is_told_with_what_an_owner_typed,
 ];
+
+#[tokio::test]
+#[ignore = "needs a real NocoDB"]
+async fn where_starts_are_kept_as_days_a_session_is_known_by_its_day() {
+    let columns = columns::ALL.map(|column| columns::Column {
+        kind: if column.title == columns::START {
+            "Date"
+        } else {
+            column.kind
+        },
+        ..column
+    });
+    let mut visit = Visit::begin(nocodb_with(&columns).await).await;
+    let row = visit.row().await;
+    assert_eq!((row.start, row.start_is_day), (START.day(), true));
+    let row = visit.beats(&snapshot(90, 0, "/a/", 85), at(100)).await;
+    assert_eq!((row.last_seen, row.active_seconds), (at(100), Some(90)));
+    visit.token.start = START.minus(86_400);
+    let heartbeat = visit.reading(&snapshot(1, 8, "/", 0), at(200));
+    let id = &visit.token.record;
+    let strangers = visit.store.heartbeat(id, &heartbeat).await;
+    assert!(matches!(strangers, Err(StoreError::NotFound)));
+}
 
 #[tokio::test]
 #[ignore = "needs a real NocoDB"]

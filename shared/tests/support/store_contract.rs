@@ -286,6 +286,44 @@ pub(crate) async fn the_token_of_a_deleted_row_reaches_no_other_session(visit: V
     );
 }
 
+pub(crate) async fn a_row_that_began_in_another_second_is_not_the_tokens(mut visit: Visit) {
+    visit.beats(&snapshot(50, 0, "/a/", 10), at(60)).await;
+    let id = visit.token.record.clone();
+    for start in [START.minus(1), at(1), at(60), START.day()] {
+        visit.owner.types_start(&id, Some(start)).await;
+        let before = visit.row().await;
+        let at_once = visit.reading(&Snapshot::default(), at(100));
+        let late = visit.reading(&snapshot(90, 8, "/b/", 20), at(100));
+        // Of a token that nobody confirmed for a while, the row is read first.
+        let long_ago = visit.reading(&snapshot(90, 0, "/b/", 20), at(1_000));
+        for heartbeat in [late, long_ago, at_once] {
+            let beat = visit.store.heartbeat(&id, &heartbeat).await;
+            assert!(matches!(beat, Err(StoreError::NotFound)), "{start}");
+            let end = visit.store.end(&id, &heartbeat, EndReason::Logout, at(100));
+            assert!(matches!(end.await, Err(StoreError::NotFound)), "{start}");
+            assert_eq!(visit.row().await, before, "{start}");
+        }
+    }
+    visit.owner.types_start(&id, Some(START)).await;
+    let row = visit.beats(&snapshot(90, 0, "/b/", 20), at(120)).await;
+    assert_eq!((row.last_seen, row.active_seconds), (at(120), Some(90)));
+}
+
+pub(crate) async fn past_a_deadline_nothing_is_written_into_a_row_that_was_ended(mut visit: Visit) {
+    visit.beats(&snapshot(50, 0, "/a/", 10), at(60)).await;
+    let id = visit.token.record.clone();
+    let before = visit.reading(&Snapshot::default(), at(90));
+    let ended = visit.store.end(&id, &before, EndReason::Revoked, at(90));
+    let row = ended.await.unwrap().session;
+    for snapshot in [Snapshot::default(), snapshot(1_800, 2_000, "/b/", 99)] {
+        let late = visit.reading(&snapshot, at(3_700));
+        let again = visit.store.end(&id, &late, EndReason::Idle, at(3_700));
+        let again = again.await.unwrap();
+        assert!(again.already);
+        assert_eq!((&again.session, &visit.row().await), (&row, &row));
+    }
+}
+
 pub(crate) async fn an_id_that_cannot_be_one_is_not_found(visit: Visit) {
     for id in ["999999", "abc"] {
         assert!(
@@ -456,7 +494,7 @@ pub(crate) async fn a_range_is_listed_from_the_newest_down_and_counted(visit: Vi
 pub(crate) async fn a_visit_whose_start_was_emptied_is_found_and_counted(visit: Visit) {
     let bob = email("bob@example.com");
     let id = visit.store.create(&bob, at(10), None).await.unwrap();
-    visit.owner.empties_the_start(&id).await;
+    visit.owner.types_start(&id, None).await;
     let list = async |starts| listed(&visit, &newest_first(starts, 10)).await;
     let missing = list(Starts::Missing).await;
     assert_eq!(missing.len(), 1);
