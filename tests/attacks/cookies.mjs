@@ -369,19 +369,23 @@ export function cookies(tally, target, { hasSite }) {
 export function cookiesOnPages(tally, target) {
   tally.holds(
     "the gate asks the store about a cookie that was not confirmed lately",
-    /** @type {{ ago: number, headers: Record<string, string> }[]} */ ([
-      { ago: 60, headers: NAVIGATION },
-      { ago: 300, headers: { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" } },
-      { ago: 300, headers: {} },
-      { ago: 1700, headers: { accept: "image/*" } },
+    /** @type {{ path: string, ago: number, headers: Record<string, string> }[]} */ ([
+      { path: PAGE, ago: 60, headers: NAVIGATION },
+      // Whoever does not say that it is for a page is given one no longer.
+      { path: PAGE, ago: 60, headers: {} },
+      { path: PAGE, ago: 60, headers: { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" } },
+      { path: PAGE, ago: 60, headers: { accept: "image/*" } },
+      { path: FILE, ago: 300, headers: { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" } },
+      { path: FILE, ago: 300, headers: {} },
+      { path: FILE, ago: 1700, headers: { accept: "image/*" } },
     ]),
-    async ({ ago, headers }) => {
+    async ({ path, ago, headers }) => {
       const { visitor, token } = await target().visitor();
       await visitor.send(LOGOUT, { json: {} });
       const now = Math.floor(Date.now() / 1000);
       const copy = target().resign(token, { iat: now - ago });
       const withCookie = { ...headers, cookie: `lastseen=${copy}` };
-      const first = await ask(target().url, FILE, { headers: withCookie });
+      const first = await ask(target().url, path, { headers: withCookie });
       assertSecretKept(first);
       const next = /^location: (.*)$/im.exec(first.head)?.[1]?.trim() ?? "";
       assert.match(next, /^\/api\/session-refresh\?/);
