@@ -60,6 +60,7 @@ pub(crate) async fn empty(app: App, queue: LocalQueue, requests: u32) {
         rules: &app.settings.email_rules,
         budget: &budget,
         board: None,
+        ended: Some(app.writes.ended()),
     };
     loop {
         let pause = match writer.step(STEP, Timestamp::now()).await {

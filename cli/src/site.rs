@@ -13,6 +13,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use shared::app::App;
+use shared::cookies::Presented;
 use shared::gate::{self, Message, Verdict};
 use shared::origin;
 use shared::redirect::RedirectPath;
@@ -260,6 +261,12 @@ async fn verdict(app: &App, path: &SitePath, served: gate::Served, headers: &Hea
     // Whoever would be kept out anyhow costs no question to the store.
     if verdict != (Verdict::Pass { protected: true }) {
         return verdict;
+    }
+    // What is known to be ended goes to the one place that says so, and clears its cookies.
+    if let Presented::Session(token) = app.settings.presented(headers, now)
+        && app.writes.ended().reason(&token).is_some()
+    {
+        return Verdict::Refresh { ended: true };
     }
     let not_before = app.store.not_before().await;
     gate::decide(&app.settings, path, served, headers, not_before, now)

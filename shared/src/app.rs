@@ -10,11 +10,11 @@ use crate::flood::Flood;
 use crate::mail::Mailer;
 #[cfg(feature = "smtp")]
 use crate::mail::smtp::Smtp;
-use crate::nocodb::Connections;
+use crate::nocodb::{Connections, Throttle};
 use crate::queue::{Queue, WriteBehind};
 #[cfg(feature = "reports")]
 use crate::report::Cache;
-use crate::settings::{SettingError, Settings, StoreSettings, Variables};
+use crate::settings::{SettingError, Settings, StoreSettings, Variables, write_requests};
 use crate::sign_in_link::SignInLinks;
 use crate::store::Store;
 use crate::store::nocodb_store::NocoDbStore;
@@ -78,8 +78,13 @@ impl App {
         connections: Option<Connections>,
     ) -> Result<Self, StartError> {
         let settings = Settings::read(variables)?;
-        let store = open_store(&settings.store, connections)?;
+        let throttle = match settings.store {
+            StoreSettings::NocoDb(_) => Some(Throttle::per_second(write_requests(variables)?)),
+            StoreSettings::Sqlite(_) => None,
+        };
+        let store = open_throttled_store(&settings.store, connections, throttle.clone())?;
         let writes = WriteBehind::without_queue(Arc::clone(&store), settings.limits);
+        let writes = writes.throttled_by(throttle);
         Ok(Self {
             settings: Arc::new(settings),
             store,
@@ -102,7 +107,7 @@ impl App {
                 WriteBehind::with_queue(store, limits, queue, self.settings.write_every)
             }
         };
-        self.writes = Arc::new(writes);
+        self.writes = Arc::new(writes.throttled_by(self.writes.throttle()));
         self
     }
 
@@ -122,6 +127,7 @@ impl App {
                 if let Some(url) = crate::settings::endings_url(variables) {
                     writes = writes.told_by(Arc::new(SqsQueue::new(variables, url)));
                 }
+                let writes = writes.throttled_by(self.writes.throttle());
                 Ok(Self {
                     writes: Arc::new(writes),
                     ..self
@@ -190,8 +196,19 @@ pub fn open_store(
     settings: &StoreSettings,
     connections: Option<Connections>,
 ) -> Result<Arc<dyn Store>, StartError> {
+    open_throttled_store(settings, connections, None)
+}
+
+fn open_throttled_store(
+    settings: &StoreSettings,
+    connections: Option<Connections>,
+    throttle: Option<Throttle>,
+) -> Result<Arc<dyn Store>, StartError> {
     match settings {
-        StoreSettings::NocoDb(nocodb) => Ok(Arc::new(NocoDbStore::connect(nocodb, connections)?)),
+        StoreSettings::NocoDb(nocodb) => {
+            let store = NocoDbStore::connect(nocodb, connections, throttle)?;
+            Ok(Arc::new(store))
+        }
         #[cfg(feature = "sqlite")]
         StoreSettings::Sqlite(path) => match crate::store::sqlite::SqliteStore::open(path) {
             Ok(store) => Ok(Arc::new(store)),

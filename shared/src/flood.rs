@@ -71,6 +71,12 @@ const WRONG_PASSCODES: Rate = rate(60, 2);
 const WRONG_PASSCODES_OF_NEWCOMERS: Rate = rate(60, 2);
 const GUESSED_LATELY: Rate = rate(3, 1_200);
 
+/// Questions about sessions from one network, where the store takes few requests a second: at most half
+/// of what NocoDB's cloud takes, before any of them is found to be one that was asked a moment ago.
+const QUESTION: Rate = rate_of(30, 500);
+/// A network that asks more often than this waits behind those that do not.
+const QUESTIONS_LATELY: Rate = rate(20, 3);
+
 /// What one session asks the store: more than a visitor who changes tabs all the time, and far less
 /// than would use up what NocoDB's cloud takes from everybody.
 const SESSION: Rate = rate(20, 2);
@@ -116,8 +122,19 @@ enum Counted {
     WrongPasscode,
     GuessedLately,
     WrongToken,
+    Question,
+    QuestionsLately,
     Session,
     LogOut,
+}
+
+/// How a network has behaved lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not been here often.
+    New,
+    /// It has.
+    Frequent,
 }
 
 /// Too many of these.
@@ -175,6 +192,20 @@ impl Flood {
     pub fn session(&self, record: &RecordId, now: Timestamp) -> Result<(), Limited> {
         let of = (Counted::Session, record);
         self.table.take(of, SESSION, ms_of(now))
+    }
+
+    /// Counts one question from this network about a session. Those that nobody vouches for are not
+    /// counted, and wait behind all others.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn question(&self, network: Option<Network>, now: Timestamp) -> Result<Standing, Limited> {
+        if network.is_none() {
+            return Ok(Standing::Frequent);
+        }
+        let ms = ms_of(now);
+        self.take_all(Counted::Question, network, QUESTION, ms)?;
+        Ok(self.standing(Counted::QuestionsLately, network, QUESTIONS_LATELY, ms))
     }
 
     /// Counts one log-out of this session.
@@ -244,7 +275,7 @@ impl Flood {
         }
     }
 
-    /// Counts one request for this visitor, and for the site.
+    /// Counts one request for this visitor, and for the site. Says how its network has behaved.
     ///
     /// # Errors
     /// [`Limited`].
@@ -254,19 +285,31 @@ impl Flood {
         email: &Email,
         network: Option<Network>,
         now: Timestamp,
-    ) -> Result<(), Limited> {
+    ) -> Result<Standing, Limited> {
         let (ms, rates) = (ms_of(now), deed.rates());
         let pair = (Counted::Pair(deed), email, network);
         self.table.take(pair, rates.pair, ms)?;
         let visitor = (Counted::Visitor(deed), email);
         self.table.take(visitor, rates.visitor, ms)?;
-        let is_new = self.take_all(Counted::Lately(deed), network, LATELY, ms);
-        let spare = if is_new.is_ok() {
-            0
-        } else {
-            rates.site.burst / 4
+        let standing = self.standing(Counted::Lately(deed), network, LATELY, ms);
+        let spare = match standing {
+            Standing::New => 0,
+            Standing::Frequent => rates.site.burst / 4,
         };
-        self.site(deed).take(spare, ms)
+        self.site(deed).take(spare, ms).map(|()| standing)
+    }
+
+    fn standing(
+        &self,
+        counted: Counted,
+        network: Option<Network>,
+        lately: Rate,
+        ms: u64,
+    ) -> Standing {
+        match self.take_all(counted, network, lately, ms) {
+            Ok(()) => Standing::New,
+            Err(_) => Standing::Frequent,
+        }
     }
 
     fn take_all(

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::app::{App, StartError};
+use crate::clock::Lasting;
 use crate::nocodb::Connections;
 use crate::setting_names;
 use crate::settings::{SettingError, Variables};
@@ -189,7 +190,8 @@ fn app(variables: &Variables, connections: &Connections) -> Result<App, StartErr
 async fn current(kept: &Mutex<Option<Current>>, now: Timestamp) -> Result<App, InitError> {
     let mut kept = kept.lock().await;
     if let Some(current) = kept.as_mut() {
-        if now.since(current.read_at) >= current.app.settings.secrets_max_age
+        let max_age = current.app.settings.secrets_max_age;
+        if !Lasting::new(current.read_at, max_age).is_on(now)
             && let Err(error) = current.refresh(now).await
         {
             let error = error.to_string();

@@ -15,14 +15,19 @@ use async_trait::async_trait;
 
 use crate::timestamp::Timestamp;
 
+mod asking;
+mod ended;
 mod endings;
 mod entry;
 #[cfg(feature = "sqlite")]
 pub mod local;
+mod questions;
 #[cfg(feature = "queue-on-aws")]
 pub mod sqs;
 mod write_behind;
 
+pub use asking::Patience;
+pub use ended::EndedSessions;
 pub use endings::{Board, EVERY_SECONDS, Notice};
 pub use entry::{Entry, Key, QueuedEnding};
 pub use write_behind::{Beat, Ending, WriteBehind};

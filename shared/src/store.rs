@@ -24,6 +24,9 @@ pub const LARGEST_PAGE: u16 = 1_000;
 /// When asking again may help, where the store does not say.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// NocoDB's cloud refuses for half a minute, and may not say so.
+const LIMITED_RETRY_AFTER: Duration = Duration::from_secs(30);
+
 /// Whoever came when too many did comes back after that, and after fewer than so many seconds more:
 /// each after others.
 const BUSY_SPREAD_SECONDS: u8 = 16;
@@ -437,6 +440,13 @@ pub enum StoreError {
     /// More heartbeats are under way than the store takes at once.
     #[error("too many heartbeats at once")]
     Busy,
+    /// It was not asked: more is waiting already than it may be sent. Our own limit, and no outage:
+    /// nothing is extended because of it.
+    #[error("too many requests for the store at once")]
+    Limited {
+        /// When one more may fit in.
+        retry_after: Duration,
+    },
 }
 
 impl From<nocodb::Error> for StoreError {
@@ -455,7 +465,9 @@ impl StoreError {
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
+            Self::NocoDb(nocodb::Error::RateLimited { retry_after: None }) => LIMITED_RETRY_AFTER,
             Self::NocoDb(error) => error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER),
+            Self::Limited { retry_after } => *retry_after,
             Self::Busy => {
                 let more = random_bytes().map_or(0, |[byte]| byte % BUSY_SPREAD_SECONDS);
                 DEFAULT_RETRY_AFTER + Duration::from_secs(more.into())

@@ -7,10 +7,12 @@ use serde::Serialize;
 use shared::app::App;
 use shared::audit;
 use shared::body::Body;
+use shared::client::Network;
 use shared::cookies::Presented;
+use shared::flood::{Limited, Standing};
 use shared::gate::{INVALID, MISSING};
 use shared::origin;
-use shared::queue::{Beat, Ending};
+use shared::queue::{Beat, Ending, Patience};
 use shared::session::{EndReason, Heartbeat, Session};
 use shared::site_path::SitePath;
 use shared::snapshot::Snapshot;
@@ -75,7 +77,13 @@ async fn heartbeat(app: &App, request: &Request, now: Timestamp) -> Response {
         Ok(Beat::Ended(reason)) => refuse(reason),
         // A deleted row: the owner wants no trace of this visit, and no more of it.
         Err(StoreError::NotFound) => refuse(EndReason::Revoked),
+        Err(StoreError::Limited { retry_after }) => limited(retry_after),
         Err(error) => {
+            // A page that is being left is told whether its figures were kept, and gets no cookie anyway.
+            let known = app.writes.ended().reason(&token);
+            if let Some(reason) = known.filter(|_| !snapshot.leaving) {
+                return refuse(reason);
+            }
             tracing::error!(
                 record = token.record.as_str(),
                 error = error.to_string(),
@@ -98,11 +106,25 @@ async fn foreign(
     token: &Claims,
     now: Timestamp,
 ) -> Response {
-    match ended(app, token, now).await {
+    match ended(app, request, token, now).await {
         Ok(None) => alive(token, now),
         Ok(Some(reason)) => refuse(app, request, snapshot, Some(token), reason.as_str()),
-        Err(error) => web::unavailable(error.retry_after()),
+        Err(error) => unanswered(&error),
     }
+}
+
+/// Nobody can say whether the session is open: the store does not answer, or may not be asked now.
+fn unanswered(error: &StoreError) -> Response {
+    match error {
+        StoreError::Limited { retry_after } => limited(*retry_after),
+        error => web::unavailable(error.retry_after()),
+    }
+}
+
+/// Our own limit, which extends nothing: or whoever asks often could keep a session open that is over.
+fn limited(retry_after: Duration) -> Response {
+    audit::limited("Store", "site");
+    web::limited(retry_after)
 }
 
 /// Why the session is over, by its row; `None` where it is open. Somebody who may not come in any
@@ -132,12 +154,18 @@ fn not_written(token: &Claims, reason: EndReason, error: &StoreError) {
 }
 
 /// Asks the store why the session is over; `None` where it is open.
-async fn ended(app: &App, token: &Claims, now: Timestamp) -> Result<Option<EndReason>, StoreError> {
-    match app.writes.look_up(token, now).await {
+async fn ended(
+    app: &App,
+    request: &Request,
+    token: &Claims,
+    now: Timestamp,
+) -> Result<Option<EndReason>, StoreError> {
+    match look_up(app, request, token, now).await {
         Ok(Beat::Written(row)) => Ok(over(app, token, &row, now).await),
         Ok(Beat::Ended(reason)) => Ok(Some(reason)),
         Ok(Beat::Queued { .. }) => Ok(None),
         Err(StoreError::NotFound) => Ok(Some(EndReason::Revoked)),
+        Err(error @ StoreError::Limited { .. }) => Err(error),
         Err(error) => {
             let record = token.record.as_str();
             tracing::error!(
@@ -173,7 +201,7 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
         let reason = record_ending(app, &token, &Snapshot::default(), reason, now).await;
         return no_session(reason.as_str());
     }
-    match ended(app, &token, now).await {
+    match ended(app, request, &token, now).await {
         Ok(None) => {
             let status = Status {
                 has_session: true,
@@ -183,8 +211,28 @@ async fn status(app: &App, request: &Request, now: Timestamp) -> Response {
             web::json(StatusCode::OK, &status)
         }
         Ok(Some(reason)) => no_session(reason.as_str()),
-        Err(error) => web::unavailable(error.retry_after()),
+        Err(error) => unanswered(&error),
     }
+}
+
+/// Asks about a session, as far as its network may ask where the store takes few questions.
+async fn look_up(
+    app: &App,
+    request: &Request,
+    token: &Claims,
+    now: Timestamp,
+) -> Result<Beat, StoreError> {
+    let patience = if app.settings.flood_limits && app.writes.is_throttled() {
+        let network = Network::of_client(request.headers(), app.settings.trusted_hops);
+        let asked = app.flood.question(network, now);
+        match asked.map_err(|Limited { retry_after }| StoreError::Limited { retry_after })? {
+            Standing::New => Patience::Long,
+            Standing::Frequent => Patience::Short,
+        }
+    } else {
+        Patience::Long
+    };
+    app.writes.look_up(token, patience, now).await
 }
 
 /// Keeps one session from using up what the store takes from everybody. A page tries again when it

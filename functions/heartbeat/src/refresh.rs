@@ -17,7 +17,7 @@ use shared::timestamp::Timestamp;
 use shared::token::Claims;
 use shared::web::{self, Request, Response};
 
-use crate::{over, presented, record_ending, with_token, within_limits};
+use crate::{limited, look_up, over, presented, record_ending, with_token, within_limits};
 
 /// Asks the store once. Open: back, with a fresh token. Ended: to the gate. Store not answering:
 /// back all the same, with a token that says no more than that it was asked, so that an outage neither
@@ -58,10 +58,7 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
             None => Ok(renewed.confirmed(now)),
         },
         Ok(Answer::OpenAt(moment, renewed)) => {
-            let renewed = match moment {
-                Some(moment) => renewed.confirmed(renewed.issued_at.max(moment)),
-                None => renewed,
-            };
+            let renewed = renewed.confirmed(renewed.issued_at.max(moment));
             // What the browser brings next has to be fresh for the gate, or it would be sent here again.
             if renewed.is_fresh(now, app.settings.fresh_seconds / 2 + 1) {
                 Ok(renewed)
@@ -71,14 +68,19 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
         }
         Ok(Answer::Ended(reason)) => Err(reason),
         Err(StoreError::NotFound) => Err(EndReason::Revoked),
-        Err(error) => {
-            tracing::error!(
-                record = token.record.as_str(),
-                error = error.to_string(),
-                "a session could not be confirmed; let through"
-            );
-            Ok(token.asked_in_vain(now))
-        }
+        Err(StoreError::Limited { retry_after }) => return limited(retry_after),
+        // Patient, but not blind.
+        Err(error) => match app.writes.known_ending(&token).await {
+            Some(reason) => Err(reason),
+            None => {
+                tracing::error!(
+                    record = token.record.as_str(),
+                    error = error.to_string(),
+                    "a session could not be confirmed; let through"
+                );
+                Ok(token.asked_in_vain(now))
+            }
+        },
     };
     match renewed {
         Ok(token) => {
@@ -93,9 +95,8 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
 /// What the store says, and the token as it would be renewed.
 enum Answer {
     Row(Session, Claims),
-    /// Known from a question that served everybody, at that moment; or not known, since the store is
-    /// away.
-    OpenAt(Option<Timestamp>, Claims),
+    /// Known from a question that served everybody, at that moment.
+    OpenAt(Timestamp, Claims),
     Ended(EndReason),
 }
 
@@ -107,30 +108,47 @@ async fn ask(
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
     if !origin::is_activity(request.headers()) {
-        let renewed = token.clone();
-        return Ok(match app.writes.look_up(token, now).await? {
-            Beat::Written(row) => Answer::Row(row, renewed),
-            Beat::Queued { confirmed_at } => Answer::OpenAt(confirmed_at, renewed),
-            Beat::Ended(reason) => Answer::Ended(reason),
-        });
+        return confirm(app, request, token, now).await;
     }
     let limits = &app.settings.limits;
     let heartbeat = Heartbeat::new(token, &Snapshot::default(), now);
-    Ok(match app.writes.heartbeat(token, &heartbeat, now).await? {
-        Beat::Written(row) => {
+    match app.writes.heartbeat(token, &heartbeat, now).await {
+        Ok(Beat::Written(row)) => {
             let renewed = token.renewed(&heartbeat, &row, limits, now);
-            Answer::Row(row, renewed)
+            Ok(Answer::Row(row, renewed))
         }
+        Ok(Beat::Queued {
+            confirmed_at: Some(moment),
+        }) => {
+            let renewed = token.queued(&heartbeat, Some(moment), limits);
+            Ok(Answer::OpenAt(moment, renewed))
+        }
+        Ok(Beat::Ended(reason)) => Ok(Answer::Ended(reason)),
+        // It waits, or there were too many at once: which says nothing of the session. An outage, or we
+        // ourselves, extend nothing.
+        Ok(Beat::Queued { confirmed_at: None })
+        | Err(StoreError::Busy | StoreError::Limited { .. }) => {
+            confirm(app, request, token, now).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks without a heartbeat.
+async fn confirm(
+    app: &App,
+    request: &Request,
+    token: &Claims,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    match look_up(app, request, token, now).await? {
+        Beat::Written(row) => Ok(Answer::Row(row, token.clone())),
         Beat::Queued {
             confirmed_at: Some(moment),
-        } => {
-            let renewed = token.queued(&heartbeat, Some(moment), limits);
-            Answer::OpenAt(Some(moment), renewed)
-        }
-        // An outage extends nothing.
-        Beat::Queued { confirmed_at: None } => Answer::OpenAt(None, token.clone()),
-        Beat::Ended(reason) => Answer::Ended(reason),
-    })
+        } => Ok(Answer::OpenAt(moment, token.clone())),
+        Beat::Queued { confirmed_at: None } => Err(StoreError::Away),
+        Beat::Ended(reason) => Ok(Answer::Ended(reason)),
+    }
 }
 
 fn to_gate(app: &App, back: &RedirectPath, reason: Option<&str>) -> Response {

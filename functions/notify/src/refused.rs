@@ -2,6 +2,7 @@
 //! message (a firewall that dislikes an address) or the receiver (a wrong path): so each is tried again
 //! for a while, beside everything else, and keeps nothing waiting.
 
+use shared::clock::Lasting;
 use shared::timestamp::Timestamp;
 
 use crate::message::Message;
@@ -29,7 +30,7 @@ pub(crate) struct Waiting(Vec<One>);
 struct One {
     message: Message,
     refusals: usize,
-    next: Timestamp,
+    pause: Lasting,
 }
 
 impl Waiting {
@@ -38,7 +39,7 @@ impl Waiting {
         let one = One {
             message: refused.message,
             refusals: 0,
-            next: now,
+            pause: Lasting::new(now, 0),
         };
         self.0.extend(one.refused(&refused.error, now));
     }
@@ -46,7 +47,7 @@ impl Waiting {
     /// Tries those whose time has come. Where the receiver cannot be reached, they wait on.
     pub(crate) async fn step(&mut self, notifier: &dyn Notifier, now: Timestamp) {
         let (due, mut waiting): (Vec<_>, Vec<_>) =
-            self.0.drain(..).partition(|one| one.next <= now);
+            self.0.drain(..).partition(|one| !one.pause.is_on(now));
         let mut is_there = true;
         for one in due {
             if !is_there {
@@ -82,7 +83,7 @@ impl One {
         );
         Some(Self {
             refusals: self.refusals + 1,
-            next: now.plus(seconds),
+            pause: Lasting::new(now, seconds),
             ..self
         })
     }

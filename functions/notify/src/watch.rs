@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::clock::is_ahead;
 use shared::session::Limits;
 use shared::settings::{Pace, StoreSettings};
 use shared::store::Store;
@@ -61,6 +62,11 @@ impl Watch {
         now: Timestamp,
     ) -> Duration {
         let settled = now.minus(self.settled_after);
+        // The clock was set back: what happens from here on would be looked for only when it is there
+        // again. What has been told is known, and not told again.
+        if is_ahead(self.from, now) {
+            self.from = settled;
+        }
         if settled <= self.from {
             return self.every;
         }

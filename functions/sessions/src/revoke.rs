@@ -65,6 +65,7 @@ pub(crate) async fn one(app: &App, id: &RecordId, now: Timestamp) -> Result<Resp
         app.store.end_many(&endings, now).await.map_err(failed)?;
         audit::ended(id, reason);
     }
+    app.writes.ended().remember(id, row.start, reason);
     let body = EndedOne {
         success: true,
         ended: u8::from(was_open),
@@ -98,6 +99,7 @@ pub(crate) async fn many(
         Wish::Everything => {
             app.store.end_everything(now).await.map_err(failed)?;
             audit::ended_everything();
+            app.writes.ended().remember_everything(now);
             (None, now)
         }
         Wish::Rest(moment) => (None, *moment),

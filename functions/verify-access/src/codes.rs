@@ -10,6 +10,7 @@ use shared::codes::{Challenge, Code, CodeStoreError, Codes, LIFETIME_SECONDS};
 use shared::email::Email;
 use shared::flood::Deed;
 use shared::mail::Mail;
+use shared::queue::Patience;
 use shared::store::DEFAULT_RETRY_AFTER;
 use shared::timestamp::Timestamp;
 use shared::web::Request;
@@ -74,7 +75,7 @@ async fn mail(app: &App, codes: &Codes, email: &Email, code: &Code) {
     }
 }
 
-/// Whose code this is. The try is counted before it is compared, and of several right ones at once
+/// Whose code this is, and how long the visit may wait for its turn. The try is counted before it is compared, and of several right ones at once
 /// the first alone gets in.
 pub(crate) async fn check(
     app: &App,
@@ -82,7 +83,7 @@ pub(crate) async fn check(
     given: &str,
     network: Option<Network>,
     now: Timestamp,
-) -> Result<Email, Refusal> {
+) -> Result<(Email, Patience), Refusal> {
     limits::network(app, Deed::TryCode, network, now)?;
     let settings = &app.settings;
     let codes = codes(app)?;
@@ -94,7 +95,7 @@ pub(crate) async fn check(
         audit::denied("code-of-another-browser");
         return Err(Refusal::CodeExpired);
     };
-    limits::visitor(app, Deed::TryCode, challenge.email(), network, now)?;
+    let patience = limits::visitor(app, Deed::TryCode, challenge.email(), network, now)?;
     let failed = |error: CodeStoreError| unavailable(&error);
     let hash = codes.store.count_try(challenge.id(), now).await;
     let Some(hash) = hash.map_err(failed)? else {
@@ -113,7 +114,7 @@ pub(crate) async fn check(
         return Err(Refusal::CodeExpired);
     }
     audit::code_verified();
-    Ok(challenge.email().clone())
+    Ok((challenge.email().clone(), patience))
 }
 
 /// Fails closed: a program that was put together without codes lets nobody in who needs one.

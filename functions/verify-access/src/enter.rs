@@ -5,7 +5,7 @@ use shared::audit;
 use shared::cookies::Presented;
 use shared::email::Email;
 use shared::ending;
-use shared::queue::Ending;
+use shared::queue::{Ending, Patience};
 use shared::session::{EndReason, Heartbeat};
 use shared::snapshot::Snapshot;
 use shared::store::StoreError;
@@ -23,9 +23,15 @@ pub(crate) async fn enter(
     app: &App,
     request: &Request,
     email: &Email,
+    patience: Patience,
     now: Timestamp,
 ) -> Result<[http::HeaderValue; 2], Refusal> {
     let settings = &app.settings;
+    // As long as there are too many, nobody more is begun with.
+    let _place = app.writes.place(patience).map_err(|error| {
+        audit::limited("Enter", "store");
+        Refusal::Limited(error.retry_after())
+    })?;
     let unavailable = |error: &dyn std::fmt::Display| {
         tracing::error!(
             error = error.to_string(),

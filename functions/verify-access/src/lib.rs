@@ -126,8 +126,9 @@ async fn admit(
     let wants_codes = settings.codes.is_some();
     let code = body.text("code").filter(|code| !code.trim().is_empty());
     if let (true, Some(code)) = (wants_codes, code) {
-        let email = codes::check(app, request, code, network, now).await?;
-        let mut cookies = enter(app, request, &email, now).await?.to_vec();
+        let (email, patience) = codes::check(app, request, code, network, now).await?;
+        let cookies = enter(app, request, &email, patience, now).await?;
+        let mut cookies = cookies.to_vec();
         cookies.push(settings.cookies.clear_code());
         return Ok(Admitted::Entered(cookies));
     }
@@ -145,7 +146,7 @@ async fn admit(
         audit::denied("wrong-passcode");
         return Err(Refusal::WrongPasscode);
     }
-    limits::visitor(app, Deed::Enter, &email, network, now)?;
+    let patience = limits::visitor(app, Deed::Enter, &email, network, now)?;
     // The version comes from the setting and not from the visitor: nobody writes into the table what
     // they like, and a page from before the text changed does not count as agreeing to the new one.
     let wanted = settings.consent_version.as_deref();
@@ -161,7 +162,7 @@ async fn admit(
         audit::denied("not-allowed");
         return Err(Refusal::NotAllowed);
     }
-    let cookies = enter(app, request, &email, now).await?;
+    let cookies = enter(app, request, &email, patience, now).await?;
     Ok(Admitted::Entered(cookies.to_vec()))
 }
 

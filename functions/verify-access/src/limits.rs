@@ -4,7 +4,8 @@ use shared::app::App;
 use shared::audit;
 use shared::client::Network;
 use shared::email::Email;
-use shared::flood::{Deed, Limited};
+use shared::flood::{Deed, Limited, Standing};
+use shared::queue::Patience;
 use shared::timestamp::Timestamp;
 
 use crate::Refusal;
@@ -22,19 +23,23 @@ pub(crate) fn network(
     told(deed, "network", app.flood.network(deed, network, now))
 }
 
-/// Counts what is done for one visitor, and at the site as a whole.
+/// Counts what is done for one visitor, and at the site as a whole. Says how long the visit may wait for
+/// its turn at the store.
 pub(crate) fn visitor(
     app: &App,
     deed: Deed,
     email: &Email,
     network: Option<Network>,
     now: Timestamp,
-) -> Result<(), Refusal> {
+) -> Result<Patience, Refusal> {
     if !app.settings.flood_limits {
-        return Ok(());
+        return Ok(Patience::Longest);
     }
     let counted = app.flood.visitor(deed, email, network, now);
-    told(deed, "visitor or site", counted)
+    Ok(match told(deed, "visitor or site", counted)? {
+        Standing::New => Patience::Longest,
+        Standing::Frequent => Patience::Short,
+    })
 }
 
 /// Whether a passcode from this network is looked at at all.
@@ -48,7 +53,7 @@ pub(crate) fn passcode(app: &App, network: Option<Network>, now: Timestamp) -> R
     })
 }
 
-fn told(deed: Deed, of: &str, counted: Result<(), Limited>) -> Result<(), Refusal> {
+fn told<T>(deed: Deed, of: &str, counted: Result<T, Limited>) -> Result<T, Refusal> {
     counted.map_err(|limited| {
         audit::limited(&format!("{deed:?}"), of);
         Refusal::Limited(limited.retry_after)

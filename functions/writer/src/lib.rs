@@ -13,7 +13,8 @@ use shared::audit;
 use shared::email::EmailRules;
 use shared::nocodb;
 use shared::queue::{
-    Board, EVERY_SECONDS, Entry, Key, Notice, Queue, QueueError, QueuedEnding, Waiting, folded,
+    Board, EVERY_SECONDS, EndedSessions, Entry, Key, Notice, Queue, QueueError, QueuedEnding,
+    Waiting, folded,
 };
 use shared::session::{EndReason, Ending, Limits, RecordId, Session};
 use shared::store::{Change, PAGE_SIZE, Rows, Store, StoreError};
@@ -78,6 +79,8 @@ pub struct Writer<'a> {
     pub budget: &'a Budget,
     /// Where it posts what the store tells of endings, in batched mode on AWS.
     pub board: Option<&'a dyn Board>,
+    /// What else this process does knows by this which sessions were ended.
+    pub ended: Option<&'a EndedSessions>,
 }
 
 /// Of two that step beside each other, one takes at a time, so that a session's entries are not dealt out
@@ -346,6 +349,9 @@ impl Writer<'_> {
                 continue;
             };
             let after = self.after(entry, row, newest, now);
+            if let (Some(ended), Some(reason)) = (self.ended, after.end_reason) {
+                ended.remember(&row.id, row.start, reason);
+            }
             match Change::between(row, &after) {
                 Some(change) => changes.push((entry, row, after, change)),
                 None => progress.written(entry, after),

@@ -40,6 +40,7 @@ async fn main() -> std::process::ExitCode {
             rules: &rules,
             budget: &budget,
             board: board.as_ref().map(|board| board as &dyn Board),
+            ended: None,
         };
         Ok(writer.run(RUN, Timestamp::now).await?)
     })

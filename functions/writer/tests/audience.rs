@@ -97,6 +97,7 @@ async fn simulate(viewers: usize, every: u64, minutes: u64) -> Figures {
             rules: &rules,
             budget: &budget,
             board: Some(board.as_ref()),
+            ended: None,
         };
         // Beyond the end, so that everything is written.
         while Instant::now() < end + Duration::from_secs(every + 600) {
@@ -171,6 +172,7 @@ async fn a_store_that_locks_out_is_left_alone_for_as_long_as_it_asks_for() {
         rules: &rules,
         budget: &Budget::per_second(4),
         board: None,
+        ended: None,
     };
     // As long as NocoDB's cloud does, and longer than the writer waits by itself.
     let locked = Duration::from_secs(30);

@@ -211,6 +211,7 @@ async fn written(batches: Vec<Vec<Entry>>) -> Vec<Session> {
         rules: &rules,
         budget: &Budget::per_second(1_000),
         board: None,
+        ended: None,
     };
     for batch in batches {
         for entry in batch {

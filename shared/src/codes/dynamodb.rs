@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use super::{ChallengeId, CodeHash, CodeStore, CodeStoreError, LIFETIME_SECONDS, MAX_TRIES};
 use crate::aws;
 use crate::causes::in_one_line;
+use crate::clock::SLACK_SECONDS;
 use crate::settings::Variables;
 use crate::timestamp::Timestamp;
 
@@ -76,12 +77,19 @@ impl CodeStore for DynamoCodes {
             .table_name(&self.table)
             .key(ID, text(id))
             .update_expression("ADD #tries :one")
-            .condition_expression("attribute_exists(#id) AND #expires > :now AND #tries < :most")
+            .condition_expression(
+                "attribute_exists(#id) AND #expires > :now AND #expires <= :latest AND #tries < :most",
+            )
             .expression_attribute_names("#id", ID)
             .expression_attribute_names("#expires", EXPIRES)
             .expression_attribute_names("#tries", TRIES)
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":now", number(now.as_unix()))
+            // None lives longer: what seems to was made before a clock was set back.
+            .expression_attribute_values(
+                ":latest",
+                number(now.plus(LIFETIME_SECONDS + SLACK_SECONDS).as_unix()),
+            )
             .expression_attribute_values(":most", number(MAX_TRIES.into()))
             .return_values(ReturnValue::AllNew)
             .send();

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{ChallengeId, CodeHash, CodeStore, CodeStoreError, LIFETIME_SECONDS, MAX_TRIES};
+use crate::clock::Lasting;
 use crate::timestamp::Timestamp;
 
 /// A megabyte at most. The flood limits let in fewer in the time that one lives.
@@ -18,7 +19,7 @@ pub struct MemoryCodes(Mutex<HashMap<ChallengeId, Waiting>>);
 
 struct Waiting {
     hash: CodeHash,
-    expires: Timestamp,
+    good: Lasting,
     tries: u32,
 }
 
@@ -39,7 +40,7 @@ impl CodeStore for MemoryCodes {
     ) -> Result<(), CodeStoreError> {
         let mut waiting = self.waiting();
         if waiting.len() >= MAX_WAITING {
-            waiting.retain(|_, one| one.expires > now);
+            waiting.retain(|_, one| one.good.is_on(now));
         }
         // Refused rather than evicted: a flood must not cost others the codes they wait for.
         if waiting.len() >= MAX_WAITING {
@@ -47,7 +48,7 @@ impl CodeStore for MemoryCodes {
         }
         let new = Waiting {
             hash: hash.clone(),
-            expires: now.plus(LIFETIME_SECONDS),
+            good: Lasting::new(now, LIFETIME_SECONDS),
             tries: 0,
         };
         waiting.insert(*id, new);
@@ -64,7 +65,7 @@ impl CodeStore for MemoryCodes {
             return Ok(None);
         };
         // It stays until it expires: the last try that was counted may yet be the right one.
-        if one.expires <= now || one.tries >= MAX_TRIES {
+        if !one.good.is_on(now) || one.tries >= MAX_TRIES {
             return Ok(None);
         }
         one.tries += 1;

@@ -200,8 +200,9 @@ impl Client {
         twice: Twice,
     ) -> Result<T, Error> {
         let config = &self.inner.config;
-        let deadline = Instant::now() + config.total_deadline;
         self.inner.connections.ready().await;
+        self.turn().await;
+        let deadline = Instant::now() + config.total_deadline;
         let mut retries = 0;
         let answer = loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -230,8 +231,16 @@ impl Client {
             retries += 1;
             tracing::debug!(retries, pause_ms = pause.as_millis(), %error, "NocoDB will be asked again");
             sleep(pause).await;
+            self.turn().await;
         };
         serde_json::from_slice(&answer).map_err(|error| Error::from_json(&error))
+    }
+
+    /// Waits in the line, which counts for no deadline: nobody is slow but us.
+    async fn turn(&self) {
+        if let Some(throttle) = &self.inner.config.throttle {
+            throttle.turn().await;
+        }
     }
 
     async fn attempt(

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Connections, Retry,
+    Connections, Retry, Throttle,
     connections::{CONNECT_TIMEOUT, IDLE_TIMEOUT},
 };
 
@@ -38,6 +38,8 @@ pub struct Config {
     /// Connections to share, which may be open already. Default none: the client makes its own, by
     /// the two timeouts above.
     pub connections: Option<Connections>,
+    /// What spaces the requests, shared with other clients of the same server. Default none.
+    pub throttle: Option<Throttle>,
     /// How often, and after which pauses, a call is tried again.
     pub retry: Retry,
 }
@@ -55,6 +57,7 @@ impl Config {
             pool_idle_timeout: IDLE_TIMEOUT,
             max_body_bytes: 8 * 1024 * 1024,
             connections: None,
+            throttle: None,
             retry: Retry::default(),
         }
     }

@@ -36,6 +36,7 @@ mod query;
 mod record;
 mod retry;
 mod table;
+mod throttle;
 
 pub use client::Client;
 pub use config::Config;
@@ -47,3 +48,4 @@ pub use query::{Query, Sort};
 pub use record::{Page, Record, RecordId};
 pub use retry::Retry;
 pub use table::{BULK, KEY, Pages, Table};
+pub use throttle::{Place, Throttle};

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::QueueError;
+use crate::clock::{Lasting, is_ahead};
 use crate::session::{EndReason, Limits, RecordId};
 use crate::store::columns::EVERYONE;
 use crate::store::{Store, StoreError};
@@ -195,7 +196,7 @@ struct State {
     everything: Option<Timestamp>,
     /// Since when every ending is known, and until when.
     spans: Option<(Timestamp, Timestamp)>,
-    ask_again: Option<Timestamp>,
+    rests: Option<Lasting>,
 }
 
 impl Endings {
@@ -214,10 +215,10 @@ impl Endings {
         };
         let spans = {
             let state = self.state();
-            if state.ask_again.is_some_and(|moment| now < moment) {
+            if state.rests.is_some_and(|rest| rest.is_on(now)) {
                 return;
             }
-            state.spans
+            state.spans_by(now)
         };
         let (notice, wait) = if let Some(board) = &self.board {
             (board.read().await.map_err(|error| error.to_string()), 0)
@@ -233,9 +234,9 @@ impl Endings {
             (asked.map(Some).map_err(|error| error.to_string()), wait)
         };
         let mut state = self.state();
-        state.ask_again = Some(now.plus(wait.max(EVERY_SECONDS)));
+        state.rests = Some(Lasting::new(now, wait.max(EVERY_SECONDS)));
         match notice {
-            Ok(Some(notice)) => state.learn(notice, now.minus(limits.lifetime)),
+            Ok(Some(notice)) => state.learn(notice, now.minus(limits.lifetime), now),
             Ok(None) => {}
             Err(error) => tracing::warn!(error, "which sessions were ended could not be read"),
         }
@@ -252,10 +253,10 @@ impl Endings {
         if state.everything.is_some_and(|moment| token.start <= moment) {
             return Known::Ended(EndReason::Revoked);
         }
-        match state.spans {
+        match state.spans_by(now) {
             Some((_, until)) if now.since(until) > STALE_SECONDS => Known::Nothing,
             Some((from, _)) if token.issued_at < from => Known::TooOld,
-            Some((_, until)) => Known::OpenAt(until),
+            Some((_, until)) => Known::OpenAt(until.min(now)),
             None => Known::Nothing,
         }
     }
@@ -266,8 +267,16 @@ impl Endings {
 }
 
 impl State {
-    fn learn(&mut self, notice: Notice, lifetime_ago: Timestamp) {
-        if self.spans.is_some_and(|(_, until)| notice.until <= until) {
+    /// What is known of, unless a clock was set since: where `until` lies ahead, ours was set back, and
+    /// endings have happened since that nobody looked for.
+    fn spans_by(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        self.spans.filter(|(_, until)| !is_ahead(*until, now))
+    }
+
+    fn learn(&mut self, notice: Notice, lifetime_ago: Timestamp, now: Timestamp) {
+        self.spans = self.spans_by(now);
+        let is_older = self.spans.is_some_and(|(_, until)| notice.until <= until);
+        if is_older || is_ahead(notice.until, now) {
             return;
         }
         // A word that an owner typed is told each time, as long as it stands there.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::{Entry, Queue, QueueError, Taken, Waiting};
+use super::{Entry, LONGEST_DELAY_SECONDS, Queue, QueueError, Taken, Waiting};
+use crate::clock::SLACK_SECONDS;
 use crate::store::sqlite::database::{Database, DatabaseError};
 use crate::store::sqlite::writer::Durability;
 use crate::timestamp::Timestamp;
@@ -132,10 +133,17 @@ impl Queue for LocalQueue {
     async fn take(&self, most: usize, now: Timestamp) -> Result<Vec<Taken>, QueueError> {
         let select = move |db: &Connection| {
             let mut select = db.prepare_cached(
-                "SELECT session, version, entry FROM queue WHERE due <= :now ORDER BY due LIMIT :most",
+                "SELECT session, version, entry FROM queue WHERE due <= :now OR due > :latest
+                 ORDER BY due LIMIT :most",
             )?;
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let values = named_params! { ":now": now.as_unix(), ":most": most };
+            // Nothing is put off for longer: what seems to be was pushed before the clock was set back.
+            let latest = now.plus(LONGEST_DELAY_SECONDS + SLACK_SECONDS);
+            let values = named_params! {
+                ":now": now.as_unix(),
+                ":latest": latest.as_unix(),
+                ":most": most,
+            };
             let rows = select.query_map(values, |row| {
                 let (session, version): (String, i64) = (row.get(0)?, row.get(1)?);
                 Ok((format!("{version} {session}"), row.get::<_, String>(2)?))

@@ -4,8 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::endings::{Endings, Known};
-use super::{Board, Entry, Queue, QueuedEnding, SETTLE_SECONDS, next_turn};
+use super::asking::Patience;
+use super::endings::Endings;
+use super::questions::Questions;
+use super::{Board, EndedSessions, Entry, Queue, QueuedEnding, SETTLE_SECONDS, next_turn};
+use crate::clock::Lasting;
+use crate::nocodb::Throttle;
 use crate::session::{EndReason, Heartbeat, Limits, Session};
 use crate::store::{Ended, Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -16,12 +20,6 @@ use crate::token::Claims;
 /// second, and leaves the gate and logging out room.
 const AT_ONCE_ON_NOCODB: usize = 16;
 const AT_ONCE_ON_SQLITE: usize = 256;
-/// A store that failed is left alone for so long, where it does not say for how long.
-const AWAY_SECONDS: u64 = 5;
-const LONGEST_AWAY_SECONDS: u64 = 60;
-/// NocoDB's cloud refuses for half a minute.
-const LIMITED_SECONDS: u64 = 30;
-
 /// What became of a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beat {
@@ -55,15 +53,19 @@ pub enum Ending {
 /// - **On SQLite** heartbeats that are too many at once are refused, so that they never keep the gate or
 ///   a log-out waiting.
 pub struct WriteBehind {
-    store: Arc<dyn Store>,
-    limits: Limits,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) limits: Limits,
     queue: Option<Arc<dyn Queue>>,
-    every: Option<u64>,
+    pub(super) every: Option<u64>,
     /// What is too much is refused, and not queued.
     sheds: bool,
-    endings: Endings,
-    away_until: Mutex<Option<Timestamp>>,
+    pub(super) endings: Endings,
+    away: Mutex<Option<Lasting>>,
     at_once: Semaphore,
+    /// What the store's requests wait for, where it takes so many a second.
+    pub(super) throttle: Option<Throttle>,
+    pub(super) questions: Questions,
+    pub(super) ended: Arc<EndedSessions>,
 }
 
 impl WriteBehind {
@@ -101,6 +103,18 @@ impl WriteBehind {
         }
     }
 
+    /// The store's requests wait for this; what would make others wait too long is queued, or refused.
+    #[must_use]
+    pub fn throttled_by(self, throttle: Option<Throttle>) -> Self {
+        Self { throttle, ..self }
+    }
+
+    /// The same throttle, for what stands in front of the same store.
+    #[must_use]
+    pub fn throttle(&self) -> Option<Throttle> {
+        self.throttle.clone()
+    }
+
     fn new(
         store: Arc<dyn Store>,
         limits: Limits,
@@ -120,8 +134,11 @@ impl WriteBehind {
             every,
             sheds,
             endings: Endings::default(),
-            away_until: Mutex::default(),
+            away: Mutex::default(),
             at_once: Semaphore::new(at_once),
+            throttle: None,
+            questions: Questions::default(),
+            ended: Arc::default(),
         }
     }
 
@@ -135,8 +152,34 @@ impl WriteBehind {
         heartbeat: &Heartbeat,
         now: Timestamp,
     ) -> Result<Beat, StoreError> {
+        let taken = self.take(token, heartbeat, now).await;
+        let ending = match &taken {
+            Ok(Beat::Written(row)) if token.owns(row) => {
+                if row.end_reason.is_some() {
+                    self.learn(token, Ok(row));
+                    return taken;
+                }
+                self.ended.reason(token)
+            }
+            Ok(Beat::Written(_)) | Err(StoreError::NotFound) => {
+                self.learn(token, Err(&StoreError::NotFound));
+                return taken;
+            }
+            Ok(Beat::Queued { .. }) => self.ended.reason(token),
+            Ok(Beat::Ended(_)) | Err(_) => return taken,
+        };
+        ending.map_or(taken, |reason| Ok(Beat::Ended(reason)))
+    }
+
+    async fn take(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+    ) -> Result<Beat, StoreError> {
         let Some(queue) = &self.queue else {
-            let _place = self.place().ok_or(StoreError::Busy)?;
+            let _place = self.free_place().ok_or(StoreError::Busy)?;
+            let _turn = self.place(Patience::Long)?;
             let row = self.store.heartbeat(&token.record, heartbeat).await?;
             return Ok(Beat::Written(row));
         };
@@ -144,15 +187,10 @@ impl WriteBehind {
         if let Some(every) = self.every {
             let known = self.known(token, now).await?;
             let due = next_turn(&entry.key, every, now);
-            match (queue.push(&entry, due, now).await, known) {
-                (_, Known::Ended(reason)) => return Ok(Beat::Ended(reason)),
-                (Ok(()), Known::OpenAt(moment)) => {
-                    return Ok(Beat::Queued {
-                        confirmed_at: Some(moment),
-                    });
-                }
-                (Ok(()), _) => return Ok(Beat::Queued { confirmed_at: None }),
-                (Err(error), _) => not_kept(&error),
+            match queue.push(&entry, due, now).await {
+                Ok(()) => return Ok(known),
+                Err(_) if matches!(known, Beat::Ended(_)) => return Ok(known),
+                Err(error) => not_kept(&error),
             }
         }
         let error = match self.direct_heartbeat(token, heartbeat, now).await {
@@ -171,6 +209,24 @@ impl WriteBehind {
         }
     }
 
+    /// In batched mode: what is known of this session's ending. Where nobody tells, the store is asked, as
+    /// far as that keeps nobody waiting.
+    async fn known(&self, token: &Claims, now: Timestamp) -> Result<Beat, StoreError> {
+        if let Some(known) = self.told_of(token, now).await {
+            return Ok(known);
+        }
+        match self.ask(token, Patience::None, now).await {
+            Ok(row) => Ok(match row.end_reason {
+                Some(reason) => Beat::Ended(reason),
+                None => Beat::Queued {
+                    confirmed_at: Some(now),
+                },
+            }),
+            Err(StoreError::NotFound) => Err(StoreError::NotFound),
+            Err(_) => Ok(Beat::Queued { confirmed_at: None }),
+        }
+    }
+
     /// Ends this token's session, with its last figures. `everywhere` is for an ending that the store
     /// cannot take now: the visitor's other sessions end too, for that reason, once it is written. Where
     /// it is written at once, that is the caller's to do.
@@ -185,6 +241,31 @@ impl WriteBehind {
         everywhere: Option<EndReason>,
         now: Timestamp,
     ) -> Result<Ending, StoreError> {
+        let ending = self
+            .write_ending(token, heartbeat, reason, everywhere, now)
+            .await;
+        // Also where it is kept nowhere: whoever holds a copy of the cookie is out here.
+        self.remember(
+            token,
+            match &ending {
+                Ok(Ending::Written(ended)) => ended.session.end_reason.unwrap_or(reason),
+                Ok(Ending::Queued) => reason,
+                Err(StoreError::NotFound) => EndReason::Revoked,
+                Err(_) => reason,
+            },
+        );
+        ending
+    }
+
+    async fn write_ending(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        reason: EndReason,
+        everywhere: Option<EndReason>,
+        now: Timestamp,
+    ) -> Result<Ending, StoreError> {
+        let place = self.place(Patience::Longest);
         let Some(queue) = &self.queue else {
             let ended = self
                 .store
@@ -200,6 +281,8 @@ impl WriteBehind {
         let entry = Entry::new(&token.record, heartbeat, Some(ending));
         let error = if self.is_away(now) {
             StoreError::Away
+        } else if let Err(limited) = place {
+            limited
         } else {
             match self.store.end(&token.record, heartbeat, reason, now).await {
                 Ok(ended) => {
@@ -264,46 +347,6 @@ impl WriteBehind {
         })
     }
 
-    /// Whether this token's session was ended: the row, or in batched mode what is known of it.
-    ///
-    /// # Errors
-    /// [`StoreError`] where nobody can say.
-    pub async fn look_up(&self, token: &Claims, now: Timestamp) -> Result<Beat, StoreError> {
-        if self.every.is_some() {
-            match self.known(token, now).await? {
-                Known::Ended(reason) => return Ok(Beat::Ended(reason)),
-                Known::OpenAt(moment) => {
-                    return Ok(Beat::Queued {
-                        confirmed_at: Some(moment),
-                    });
-                }
-                Known::TooOld | Known::Nothing => {}
-            }
-        }
-        Ok(Beat::Written(self.store.get(&token.record).await?))
-    }
-
-    async fn known(&self, token: &Claims, now: Timestamp) -> Result<Known, StoreError> {
-        if !self.is_away(now) {
-            self.endings
-                .ask(self.store.as_ref(), &self.limits, now)
-                .await;
-        }
-        let known = self.endings.known(token, now);
-        if known != Known::TooOld || self.is_away(now) {
-            return Ok(known);
-        }
-        match self.store.get(&token.record).await {
-            Ok(row) if !token.owns(&row) => Err(StoreError::NotFound),
-            Ok(row) => Ok(row.end_reason.map_or(Known::OpenAt(now), Known::Ended)),
-            Err(StoreError::NotFound) => Err(StoreError::NotFound),
-            Err(error) => {
-                self.failed(&error, now);
-                Ok(Known::Nothing)
-            }
-        }
-    }
-
     async fn direct_heartbeat(
         &self,
         token: &Claims,
@@ -313,7 +356,8 @@ impl WriteBehind {
         if self.is_away(now) {
             return Err(StoreError::Away);
         }
-        let _place = self.place().ok_or(StoreError::Busy)?;
+        let _place = self.free_place().ok_or(StoreError::Busy)?;
+        let _turn = self.place(Patience::None)?;
         let result = self.store.heartbeat(&token.record, heartbeat).await;
         match &result {
             Ok(_) | Err(StoreError::NotFound) => {}
@@ -322,30 +366,25 @@ impl WriteBehind {
         result
     }
 
-    fn place(&self) -> Option<SemaphorePermit<'_>> {
+    fn free_place(&self) -> Option<SemaphorePermit<'_>> {
         self.at_once.try_acquire().ok()
     }
 
-    fn is_away(&self, now: Timestamp) -> bool {
-        self.away().is_some_and(|until| now < until)
+    pub(super) fn is_away(&self, now: Timestamp) -> bool {
+        self.away().is_some_and(|pause| pause.is_on(now))
     }
 
     /// Leaves the store alone for a moment, and says why.
-    fn failed(&self, error: &StoreError, now: Timestamp) {
-        let wait = match error {
-            StoreError::NocoDb(crate::nocodb::Error::RateLimited { retry_after: None }) => {
-                LIMITED_SECONDS
-            }
-            StoreError::NocoDb(error) => {
-                let wish = error.retry_after().map(|wait| wait.as_secs().max(1));
-                wish.unwrap_or(AWAY_SECONDS).min(LONGEST_AWAY_SECONDS)
-            }
-            _ => AWAY_SECONDS,
-        };
-        let until = now.plus(wait);
+    pub(super) fn failed(&self, error: &StoreError, now: Timestamp) {
+        // These are not the store's doing.
+        if matches!(error, StoreError::Limited { .. } | StoreError::NotFound) {
+            return;
+        }
+        let wait = error.retry_after().as_secs().max(1);
+        let pause = Lasting::new(now, wait);
         let mut away = self.away();
-        if away.is_none_or(|known| known < until) {
-            *away = Some(until);
+        if away.is_none_or(|known| known.left(now) < wait) {
+            *away = Some(pause);
         }
         tracing::error!(
             error = error.to_string(),
@@ -354,10 +393,8 @@ impl WriteBehind {
         );
     }
 
-    fn away(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
-        self.away_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn away(&self) -> std::sync::MutexGuard<'_, Option<Lasting>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::Visit;
 use super::row::{Row, Texts};
 use super::view::{Part, Pieces, ReadTo, View, append, trim};
+use crate::clock::Lasting;
 use crate::session::Limits;
 use crate::store::{
     After, DEFAULT_RETRY_AFTER, LARGEST_PAGE, Listing, Order, SessionPage, Starts, Store,
@@ -256,7 +257,9 @@ impl Reader {
     }
 
     async fn read_recent(&mut self, task: &Task<'_>) -> Result<(), StoreError> {
-        if (self.recent.as_ref()).is_some_and(|sweep| task.now.since(sweep.last_step) > RESTED) {
+        if (self.recent.as_ref())
+            .is_some_and(|sweep| !Lasting::new(sweep.last_step, RESTED + 1).is_on(task.now))
+        {
             self.recent = None;
         }
         let boundary = self.view.boundary;

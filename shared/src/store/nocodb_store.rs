@@ -5,7 +5,7 @@ mod reading;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -21,9 +21,10 @@ use super::{
     After, Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, Rows, SessionPage, Span,
     Starts, Store, StoreError,
 };
+use crate::clock::Learned;
 use crate::email::Email;
 use crate::nocodb::{
-    BULK, Client, Config, Connections, Error, Filter, Query, Record, Table, Unreadable,
+    BULK, Client, Config, Connections, Error, Filter, Query, Record, Table, Throttle, Unreadable,
 };
 use crate::session::{EndReason, Figures, Heartbeat, RecordId, Session};
 use crate::settings::NocoDbSettings;
@@ -47,7 +48,7 @@ pub struct NocoDbStore {
 #[derive(Clone, Default)]
 struct EverythingEnded {
     moments: Vec<Timestamp>,
-    read_at: Option<Instant>,
+    read_at: Option<Learned>,
 }
 
 impl EverythingEnded {
@@ -69,17 +70,20 @@ impl NocoDbStore {
         }
     }
 
-    /// Connects by the settings, over connections that may be open already. Sends nothing yet.
+    /// Connects by the settings, over connections that may be open already. Sends nothing yet, and later
+    /// as fast as the throttle lets it.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a URL or an id that cannot be one.
     pub fn connect(
         settings: &NocoDbSettings,
         connections: Option<Connections>,
+        throttle: Option<Throttle>,
     ) -> Result<Self, Error> {
         let config = Config::new(settings.url.clone(), settings.token.clone());
         let client = Client::new(Config {
             connections,
+            throttle,
             ..config
         })?;
         Ok(Self::new(client.table(
@@ -125,7 +129,7 @@ impl NocoDbStore {
         let known = self.known_everything_ended();
         if known
             .read_at
-            .is_some_and(|read_at| read_at.elapsed() < EVERYTHING_ENDED_AGE)
+            .is_some_and(|read_at| read_at.age() < EVERYTHING_ENDED_AGE)
         {
             return known;
         }
@@ -133,7 +137,7 @@ impl NocoDbStore {
             Ok(rows) => {
                 let read = EverythingEnded {
                     moments: rows.iter().map(|record| session(record).start).collect(),
-                    read_at: Some(Instant::now()),
+                    read_at: Some(Learned::now()),
                 };
                 self.remember_everything_ended(read.clone());
                 read
@@ -468,7 +472,7 @@ impl Store for NocoDbStore {
 
     fn everything_is_stale(&self) -> bool {
         let read_at = self.known_everything_ended().read_at;
-        read_at.is_none_or(|read_at| read_at.elapsed() >= EVERYTHING_ENDED_AGE)
+        read_at.is_none_or(|read_at| read_at.age() >= EVERYTHING_ENDED_AGE)
     }
 
     async fn read_everything(&self) {

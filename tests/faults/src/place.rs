@@ -161,6 +161,7 @@ impl Place {
             rules: &settings.email_rules,
             budget: &self.budget,
             board: None,
+            ended: None,
         };
         writer.step(Duration::from_secs(50), now).await.unwrap()
     }

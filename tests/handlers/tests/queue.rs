@@ -22,6 +22,7 @@ async fn write(site: &Site, queue: &LocalQueue, now: Timestamp) -> writer::Step 
         rules: &settings.email_rules,
         budget: &Budget::per_second(1_000),
         board: None,
+        ended: None,
     };
     writer.step(Duration::from_secs(10), now).await.unwrap()
 }

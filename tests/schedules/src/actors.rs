@@ -365,6 +365,7 @@ impl Process {
             rules: &settings.email_rules,
             budget: &budget,
             board: (self.mode == Mode::Board).then_some(&self.line as _),
+            ended: None,
         };
         let done = if time < Duration::from_secs(2) {
             writer.run(time, || now).await.is_ok()
