@@ -194,7 +194,9 @@ pub(crate) async fn answer(app: App, site: Site, request: Request) -> Response {
     let mut response = match verdict {
         Verdict::Pass { protected } => {
             let headers = request.headers().clone();
-            let file = site.file(path.as_ref().filter(|_| is_served), request).await;
+            let file = site
+                .file(path.as_ref().filter(|_| is_served), request)
+                .await;
             match seen_as.filter(|path| protected && !path.names_page() && is_page(&file)) {
                 None => file,
                 // What opens as a page is one, whatever its name.
