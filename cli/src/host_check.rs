@@ -15,15 +15,23 @@ use shared::settings::Settings;
 use shared::web;
 use url::Url;
 
-/// The names besides those of this machine; none where any name will do.
+/// The names besides those of this machine.
 #[derive(Clone)]
-pub(crate) struct Hosts(Option<Arc<[String]>>);
+pub(crate) enum Hosts {
+    /// Whatever leads here.
+    Any,
+    /// These, and those below the domain of `COOKIE_DOMAIN`, which the owner calls theirs.
+    These {
+        names: Arc<[String]>,
+        domain: Option<Arc<str>>,
+    },
+}
 
 impl Hosts {
     /// What listens on another address than a loopback one is reached by names that nobody here knows.
     pub(crate) fn of(settings: &Settings, local: IpAddr) -> Self {
         if !local.to_canonical().is_loopback() {
-            return Self(None);
+            return Self::Any;
         }
         let audience = settings.audience.parse::<Authority>().ok();
         let audience = audience.map(|authority| authority.host().to_ascii_lowercase());
@@ -31,11 +39,14 @@ impl Hosts {
             .allowed_origins
             .iter()
             .filter_map(|origin| Some(Url::parse(origin).ok()?.host_str()?.to_owned()));
-        Self(Some(audience.into_iter().chain(origins).collect()))
+        Self::These {
+            names: audience.into_iter().chain(origins).collect(),
+            domain: settings.cookies.domain.as_deref().map(Arc::from),
+        }
     }
 
     fn accept(&self, authority: &str) -> bool {
-        let Some(names) = &self.0 else {
+        let Self::These { names, domain } = self else {
             return true;
         };
         let Ok(parsed) = authority.parse::<Authority>() else {
@@ -44,7 +55,12 @@ impl Hosts {
         let host = parsed.host().to_ascii_lowercase();
         // 0.0.0.0 leads to this machine, too, and is nobody's name.
         !authority.contains('@')
-            && (is_this_machine(&host) || host == "0.0.0.0" || names.contains(&host))
+            && (is_this_machine(&host)
+                || host == "0.0.0.0"
+                || names.contains(&host)
+                || domain
+                    .as_deref()
+                    .is_some_and(|domain| is_within(&host, domain)))
     }
 
     /// Whatever names a host in the request has to name one of these. Browsers always do.
@@ -54,6 +70,11 @@ impl Hosts {
         let in_target = request.uri().authority().map(Authority::as_str);
         hosts.all(|host| self.accept(host)) && in_target.is_none_or(|host| self.accept(host))
     }
+}
+
+fn is_within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Names and addresses that lead nowhere else (RFC 6761 6.3).
@@ -85,7 +106,12 @@ mod tests {
     use super::*;
 
     fn hosts(local: &str) -> Hosts {
+        hosts_with(local, "")
+    }
+
+    fn hosts_with(local: &str, domain: &str) -> Hosts {
         let variables: Variables = [
+            ("COOKIE_DOMAIN", domain),
             (
                 "SESSION_KEYS",
                 "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
@@ -130,6 +156,19 @@ mod tests {
                 assert_eq!(hosts(local).accept(host), expected, "{host:?}");
             }
             assert!(hosts("0.0.0.0").accept(host) && hosts("192.168.1.2").accept(host));
+        }
+    }
+
+    #[test]
+    fn an_api_on_another_host_of_the_owners_domain_is_known_by_it() {
+        let hosts = hosts_with("127.0.0.1", "example.com");
+        for (host, expected) in [
+            ("api.example.com", true),
+            ("example.com", true),
+            ("evilexample.com", false),
+            ("example.com.evil.example", false),
+        ] {
+            assert_eq!(hosts.accept(host), expected, "{host}");
         }
     }
 
