@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use percent_encoding::percent_decode_str;
+
 use crate::session::{PageFigures, Pages, bounded};
+use crate::site_path::SitePath;
 
 /// In bytes; longer paths are not pages of a site but attempts to fill the table.
 const MAX_PATH_LENGTH: usize = 300;
@@ -54,8 +57,8 @@ impl Snapshot {
             inactive_seconds: seconds(fields, "inactiveSeconds")?,
             seen_seconds_ago: seconds(fields, "seenSecondsAgo")?,
             page: text(fields, "page")?
-                .filter(|path| is_page_path(path))
-                .map(str::to_owned),
+                .map(page_name)
+                .filter(|name| is_page_path(name)),
             pages: pages(fields)?,
             leaving: flag(fields, "leaving")?.unwrap_or(false),
         })
@@ -166,19 +169,42 @@ fn pages(fields: &Map<String, Value>) -> Result<Pages, InvalidSnapshot> {
     };
     let by_path = value.as_object().ok_or(WRONG)?;
     let mut pages = Pages::new();
-    for (path, figures) in by_path.iter().filter(|(path, _)| is_page_path(path)) {
+    for (path, figures) in by_path {
+        let name = page_name(path);
+        if !is_page_path(&name) {
+            continue;
+        }
         let figures = figures.as_object().ok_or(WRONG)?;
         let number = |name: &str| present(figures, name).map_or(Some(0), whole).ok_or(WRONG);
         let scroll = u8::try_from(number("scroll")?.min(100)).unwrap_or(100);
-        pages.insert(
-            path.clone(),
-            PageFigures {
-                seconds: number("seconds")?,
-                scroll,
-            },
-        );
+        // Several spellings of one page are one page.
+        let page: &mut PageFigures = pages.entry(name).or_default();
+        page.seconds = page
+            .seconds
+            .saturating_add(number("seconds")?)
+            .min(MAX_SECONDS);
+        page.scroll = page.scroll.max(scroll);
     }
     Ok(bounded(pages))
+}
+
+/// The one name of a page: its path, decoded and normalised, a folder's instead of its `index.html`, and
+/// the route where a fragment follows. `lastseen.js` spells pages the same way.
+#[must_use]
+pub fn page_name(spelled: &str) -> String {
+    let (path, route) = spelled
+        .find('#')
+        .map_or((spelled, ""), |at| spelled.split_at(at));
+    let Some(path) = SitePath::normalise(path) else {
+        return spelled.to_owned();
+    };
+    let path = path.as_str();
+    let folder = ["index.html", "index.htm"].iter().find_map(|index| {
+        path.strip_suffix(index)
+            .filter(|folder| folder.ends_with('/'))
+    });
+    let route = percent_decode_str(route).decode_utf8();
+    format!("{}{}", folder.unwrap_or(path), route.unwrap_or_default())
 }
 
 /// Whether this can be the path of a page: no longer than paths are, and without control characters.
@@ -194,6 +220,33 @@ mod tests {
 
     fn read(value: &Value) -> Result<Snapshot, InvalidSnapshot> {
         Snapshot::read(value.as_object().unwrap())
+    }
+
+    #[test]
+    fn one_file_has_one_name() {
+        let names = [
+            ("/x/", "/x/"),
+            ("/x//", "/x/"),
+            ("/x/index.html", "/x/"),
+            ("/x/./y/../index.htm", "/x/"),
+            ("/xindex.html", "/xindex.html"),
+            ("/%E8%B3%87%E6%96%99/", "/資料/"),
+            ("/deck/#/slide/7", "/deck/#/slide/7"),
+            ("/deck/index.html#!/caf%C3%A9", "/deck/#!/café"),
+            ("/100%25", "/100%"),
+        ];
+        for (spelled, name) in names {
+            assert_eq!(page_name(spelled), name, "{spelled}");
+        }
+        let both = json!({"pages": {"/x/": {"seconds": 5, "scroll": 90}, "/x/index.html": {"seconds": 7, "scroll": 20}}});
+        let page = PageFigures {
+            seconds: 12,
+            scroll: 90,
+        };
+        assert_eq!(
+            read(&both).unwrap().pages,
+            Pages::from([("/x/".to_owned(), page)])
+        );
     }
 
     #[test]
