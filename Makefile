@@ -64,6 +64,7 @@ fmt: ## formats Rust, JavaScript and CSS
 	$(step) "format: fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml
 	$(step) "format: JavaScript, CSS" $(BIOME) check --write .
 	$(step) "template: the edge's functions" tools/edge-functions
+	$(step) "script: what ships, of static/src" node tools/script.mjs
 	$(step) "the API's description" tools/openapi
 
 lint: ## format, types, clippy

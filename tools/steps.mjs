@@ -54,6 +54,7 @@ const FOLDERS = {
   load: { what: "lastseen serve under load", loops: ALL },
   recipes: { what: "a site of one's own behind nginx" },
   rivals: { what: "the script in the situations that it is compared in", loops: ALL },
+  script: { what: "the script's rules", isWhole: true, loops: FROM_CHECK },
   scenario: { what: "one scenario, the same answers from everything", needs: ["lambda-tools"] },
   tools: { what: "the sums and promises of the docs", isWhole: true },
 };
@@ -168,6 +169,7 @@ const STEPS = [
     ["npm"],
   ),
   look("edge-functions", "template: the edge's functions", ["tools/edge-functions", "--check"]),
+  look("script", "script: what static/src makes", ["node", "tools/script.mjs", "--check"], ["npm"]),
   {
     id: "cargo-test",
     what: "tests: Rust",

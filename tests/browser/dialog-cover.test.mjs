@@ -140,7 +140,7 @@ test("it keeps the keyboard from the page, and lets the visitor log out", async 
     await visit.press("Tab");
     focused.add(await visit.focused());
   }
-  assert.deepEqual([...focused].sort(), ["BODY", "Log out now"]);
+  assert.deepEqual([...focused].sort(), ["BODY", "DIALOG", "Log out now"]);
   await (await visit.button("Log out now")).focus();
   await visit.page.keyboard.press("Enter");
   await visit.loggedOut();

@@ -112,7 +112,7 @@ test("an answer that arrives after the logout brings nothing back", async (t) =>
     delayMs: 400,
   };
   const before = visit.log.length;
-  await tab.evaluate("lastseen.stay()");
+  await tab.evaluate("dispatchEvent(new Event('online'))");
   await visit.site.until(() => visit.log.length > before, "heartbeat");
   visit.instead = undefined;
   const asked = visit.log.length;

@@ -165,9 +165,9 @@ function census() {
 
 const NOTHING = { timers: 0, workers: 0, channels: 0, disks: 0, inputs: 0 };
 
-for (const [how, answer] of /** @type {const} */ ([
-  ["ended on a public page", undefined],
-  ["was refused", { status: 403 }],
+for (const [how, act] of /** @type {const} */ ([
+  ["ended on a public page", "lastseen.stay()"],
+  ["was left by lastseen.stop()", "lastseen.stop()"],
 ])) {
   test(`after a session ${how}, no timer, worker, channel, database or input listener is left`, async (t) => {
     const attributes = 'data-worker="/lastseen-worker.js"';
@@ -178,11 +178,10 @@ for (const [how, answer] of /** @type {const} */ ([
       workers: 1,
       channels: 1,
       disks: 1,
-      inputs: 7,
+      inputs: 8,
     });
-    visit.instead = answer;
-    await tab.evaluate("lastseen.stay()");
-    await visit.run(answer ? 10 : 910);
+    await tab.evaluate(act);
+    await visit.run(910);
     assert.equal((await tab.status()).tracking, false);
     assert.deepEqual(await tab.evaluate("alive.count()"), NOTHING);
     await tab.reads(2);

@@ -47,7 +47,7 @@ test("a heartbeat goes out on load, with a snapshot that is true and needs no pr
     inactiveSeconds: 0,
     seenSecondsAgo: 0,
     page: "/page",
-    pages: { "/page": { seconds: 0, scroll: 100 } },
+    pages: { "/page": { seconds: 0, scroll: 0 } },
     leaving: false,
   });
 });
@@ -255,6 +255,6 @@ test("the script costs the page neither its place in the back-forward cache nor 
   const listened = await page.evaluate("[...listened].sort().join(' ')");
   assert.equal(
     listened,
-    "blur currententrychange focus keydown online pagehide pageshow pointerdown pointermove scroll storage submit touchmove touchstart visibilitychange wheel",
+    "blur click currententrychange focus focusin input keydown online pagehide pageshow paste pointerdown pointermove pointerover scroll storage submit timeupdate touchmove touchstart visibilitychange wheel",
   );
 });

@@ -154,7 +154,7 @@ test("a tab that goes writes nothing over a newer session of another tab", async
   await visit.site.until(() => visit.site.farewells.length > 0, "farewell");
   assert.equal(visit.site.farewells[0]?.body.session, "42", "it speaks for its own session only");
   assert.equal(await a.evaluate(stored), before);
-  await a.evaluate("lastseen.stay()");
+  await a.evaluate("dispatchEvent(new Event('online'))");
   await visit.run(1);
   const { session, activeSeconds } = visit.log.at(-1)?.body ?? {};
   assert.equal(session, "43");
@@ -239,7 +239,7 @@ async function readsInFront(tab, seconds) {
 
 /** What the server is told of the page at last. @param {Visit} visit @param {TimedTab} tab */
 async function secondsTold(visit, tab) {
-  await tab.evaluate("lastseen.stay()");
+  await tab.evaluate("dispatchEvent(new Event('online'))");
   await visit.run(6);
   return visit.log.at(-1)?.body.pages["/page"].seconds;
 }

@@ -178,29 +178,39 @@ test("start() again changes the options, and nothing else", async (t) => {
 
 test("the page is told of everything by events", async (t) => {
   const site = await MockSite.open(browser, t);
-  site.answers = [{ json: { success: true, idleExpiresInSeconds: 200 } }];
+  site.answers = [{ json: { success: true, idleExpiresInSeconds: 400 } }];
   const { page, clock } = await visit(site);
   await page.evaluate(() => {
     const seen = /** @type {[string, unknown][]} */ ([]);
     Object.assign(window, { seen });
-    for (const name of ["active", "warn", "idle", "logout", "heartbeat"]) {
+    for (const name of ["active", "warn", "stay", "idle", "logout", "heartbeat"]) {
       window.addEventListener(`lastseen:${name}`, (event) =>
         seen.push([name, /** @type {CustomEvent} */ (event).detail]),
       );
     }
   });
   await clock.reads(2);
-  await clock.run(70_000);
+  await clock.run(190_000);
   await clock.reads(2);
-  await clock.run(150_000);
+  for (
+    let step = 0;
+    step < 100 && !(await page.evaluate("seen.some(([name]) => name === 'warn')"));
+    step += 1
+  ) {
+    await clock.run(5000);
+  }
+  await page.evaluate("lastseen.stay()");
+  await clock.run(30_000);
+  site.answers = [{ status: 503 }];
+  await clock.run(450_000);
   site.answers = [ended("idle", false)];
   await clock.run(300_000);
   const seen = /** @type {[string, any][]} */ (await page.evaluate("seen"));
   const names = seen.map(([name]) => name).filter((name) => name !== "heartbeat");
-  assert.deepEqual(names, ["active", "warn", "idle", "logout"]);
+  assert.deepEqual(names, ["active", "warn", "stay", "warn", "idle", "logout"]);
   const detail = Object.fromEntries(seen);
   assert.deepEqual(detail.logout, { reason: "idle" });
-  assert.equal(detail.heartbeat.idleExpiresInSeconds, 200);
+  assert.equal(detail.heartbeat.idleExpiresInSeconds, 400);
   assert.ok(detail.warn.seconds > 55 && detail.warn.seconds <= 60);
 });
 
@@ -215,6 +225,8 @@ test("status() says how the session stands", async (t) => {
     inactiveSeconds: 0,
     seenSecondsAgo: 0,
     idleInSeconds: 1795,
+    sessionInSeconds: 86395,
+    failures: 0,
     nextHeartbeatInSeconds: 11,
     paused: false,
     covered: false,
