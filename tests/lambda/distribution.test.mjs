@@ -10,7 +10,7 @@ import { send, Visitor } from "../harness/http.mjs";
 import { ADMIN_TOKEN, LOGIN, SIGN_OUT } from "../harness/owner.mjs";
 import { environment, root } from "../harness/process.mjs";
 import { command } from "../harness/serve.mjs";
-import { builtOnNocodb } from "../harness/targets.mjs";
+import { watchOnNocodb } from "../harness/targets.mjs";
 import { Distribution } from "./distribution.mjs";
 
 const SITE = "www.example.com";
@@ -39,7 +39,7 @@ async function bucket(path) {
   };
 }
 
-/** @type {Awaited<ReturnType<typeof builtOnNocodb>>} */
+/** @type {Awaited<ReturnType<typeof watchOnNocodb>>} */
 let api;
 /** @type {Distribution} */
 let site;
@@ -56,7 +56,7 @@ before(async () => {
     TRUSTED_HOPS: "2",
     ADMIN_TOKEN,
   };
-  api = await builtOnNocodb("debug", settings);
+  api = await watchOnNocodb(settings);
   site = await Distribution.start({ bucket, api: api.url });
   const listed = await command(["files"], environment({ ...settings, STATIC_DIR }));
   for (const line of listed.trim().split("\n")) {
