@@ -114,6 +114,8 @@ test("a visit, from the gate to the row and out again", async () => {
   const page = await visitor.open(PAGE);
   assert.equal(page.status, 200);
   assert.equal(page.headers["cache-control"], "no-store");
+  assert.equal(page.headers["cross-origin-resource-policy"], "same-origin");
+  assert.equal(gate.headers["cross-origin-resource-policy"], undefined);
   assert.match(page.text, /lastseen\.js/);
 
   const beat = await visitor.post("/api/session-heartbeat", { json: { activeSeconds: 0 } });
