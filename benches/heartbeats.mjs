@@ -5,13 +5,23 @@ import { Visitor } from "../tests/harness/http.mjs";
 import { environment, root } from "../tests/harness/process.mjs";
 import { Connection, cpuMs, memoryMb, wire } from "./measure.mjs";
 import { add } from "./report.mjs";
-import { built, HEARTBEAT, home, JSON_TYPE, PAGE, startRival, startServe } from "./servers.mjs";
+import {
+  HEARTBEAT,
+  home,
+  JSON_TYPE,
+  PAGE,
+  program,
+  startRival,
+  startServe,
+  storeAlone,
+} from "./servers.mjs";
 
 /** @typedef {import("../tests/harness/nocodb.mjs").NocoTable} NocoTable */
 
 const ROUNDS = 1000;
 const WARM_UP_ROUNDS = 40;
-const CONNECTIONS = 10;
+/** At the same time, first so many and then so many. */
+const CONNECTIONS = [10, 64];
 const SLICES = 5;
 const SLICE_MS = 1000;
 
@@ -66,7 +76,7 @@ export async function heartbeatsOnNocodb(nocoTable) {
   await Promise.all([serve.stop(), node.stop()]);
 }
 
-/** As many heartbeats as a few connections carry that wait for nothing but the last answer. */
+/** As many heartbeats as so many connections carry that wait for nothing but the last answer. */
 export async function heartbeatsOnSqlite() {
   console.error("  heartbeats on SQLite");
   const nodeModules = execFileSync(join(root, "tests/nocodb/install"), { encoding: "utf8" }).trim();
@@ -75,15 +85,43 @@ export async function heartbeatsOnSqlite() {
     await startRival({ DATABASE_PATH: join(home, "rival.db"), NODE_MODULES_IN: nodeModules }),
     await startRival({}),
   ];
-  const requests = (await visitors(servers[0]?.url ?? "", CONNECTIONS)).map(({ cookie, id }) => {
+  const before = servers.map(({ pid }) => memoryMb(pid));
+  const inside = await visitors(servers[0]?.url ?? "", Math.max(...CONNECTIONS));
+  const requests = inside.map(({ cookie, id }) => {
     const pages = { [PAGE]: { seconds: 0, scroll: 85 } };
     const seen = { activeSeconds: 0, inactiveSeconds: 0, seenSecondsAgo: 0 };
     const snapshot = JSON.stringify({ session: id, ...seen, page: PAGE, pages, leaving: false });
     return wire(`POST ${HEARTBEAT}`, { cookie, ...JSON_TYPE }, snapshot);
   });
+  const [rival, idle] = ["Node server on SQLite", "Node server that stores nothing"];
+  for (const count of CONNECTIONS) {
+    const [ours, theirs, nothing] = await takeTurns(servers, requests.slice(0, count));
+    if (!ours || !theirs || !nothing) return;
+    const figure = `heartbeats on SQLite, ${count} connections`;
+    add(figure, "per second", ours.rates, rival, theirs.rates);
+    add(figure, "per second", ours.rates, idle, nothing.rates);
+    add(`${figure}, p99`, "ms", ours.ms, rival, theirs.ms, 0.99);
+    add(`CPU time of one of them, ${count} connections`, "us", ours.cpu, rival, theirs.cpu);
+  }
+  const env = environment({ DATABASE_PATH: join(home, "lastseen.db") });
+  allSeen(JSON.parse(execFileSync(program, ["sessions", "--json"], { env, encoding: "utf8" })));
+  const [ours = 0, theirs = 0] = before;
+  const [oursAfter = 0, theirsAfter = 0] = servers.map(({ pid }) => memoryMb(pid));
+  add("memory of the server before them", "MB", [ours], rival, [theirs]);
+  add("memory of the server after them", "MB", [oursAfter], rival, [theirsAfter]);
+  await Promise.all(servers.map((server) => server.stop()));
+  alone();
+}
+
+/**
+ * Each server in turn, for a slice of time, with as many connections as there are requests.
+ *
+ * @param {import("./servers.mjs").Server[]} servers
+ * @param {string[]} requests
+ */
+async function takeTurns(servers, requests) {
   const sides = servers.map(({ url, pid }) => ({
     pid,
-    before: memoryMb(pid),
     connections: requests.map((request) => side(url, () => request)),
     /** @type {number[]} */ rates: [],
     /** @type {number[]} */ cpu: [],
@@ -101,30 +139,34 @@ export async function heartbeatsOnSqlite() {
       const count = (await Promise.all(counts)).reduce((sum, one) => sum + one);
       if (slice === 0) continue;
       rates.push((count / (performance.now() - begun)) * 1e3);
-      cpu.push((cpuMs(pid) - cpuBefore) / count);
+      cpu.push(((cpuMs(pid) - cpuBefore) / count) * 1e3);
     }
   }
-  const [ours, theirs, nothing] = sides.map((side) => ({
-    ...side,
-    after: memoryMb(side.pid),
-    ms: side.connections.flatMap(({ ms }) => ms),
-  }));
-  if (!ours || !theirs || !nothing) return;
-  const [rival, idle] = ["Node server on SQLite", "Node server that stores nothing"];
-  const env = environment({ DATABASE_PATH: join(home, "lastseen.db") });
-  allSeen(
-    JSON.parse(
-      execFileSync(join(built, "lastseen"), ["sessions", "--json"], { env, encoding: "utf8" }),
-    ),
-  );
-  const figure = `heartbeats on SQLite, ${CONNECTIONS} connections`;
-  add(figure, "per second", ours.rates, rival, theirs.rates);
-  add(figure, "per second", ours.rates, idle, nothing.rates);
-  add(`${figure}, p99`, "ms", ours.ms, rival, theirs.ms, 0.99);
-  add("CPU time of one of them", "ms", ours.cpu, rival, theirs.cpu);
-  add("memory of the server before them", "MB", [ours.before], rival, [theirs.before]);
-  add("memory of the server after them", "MB", [ours.after], rival, [theirs.after]);
-  await Promise.all(servers.map((server) => server.stop()));
+  return sides.map(({ connections, rates, cpu }) => {
+    for (const { to } of connections) to.socket.destroy();
+    return { rates, cpu, ms: connections.flatMap(({ ms }) => ms) };
+  });
+}
+
+/** Heartbeats on the same store, without HTTP in front: one page after the other, and 64 at the same time. */
+function alone() {
+  for (const pages of [1, Math.max(...CONNECTIONS)]) {
+    const runs = Array.from({ length: SLICES }, () => {
+      const args = [String(SLICE_MS / 1e3), String(pages)];
+      return execFileSync(storeAlone, args, { encoding: "utf8" }).split("\t").map(Number);
+    });
+    const name = `the store alone, ${pages === 1 ? "1 page" : `${pages} pages`}`;
+    add(
+      name,
+      "per second",
+      runs.map(([rate = 0]) => rate),
+    );
+    add(
+      `CPU time of a heartbeat, ${name}`,
+      "us",
+      runs.map(([, cpu = 0]) => cpu),
+    );
+  }
 }
 
 /**

@@ -9,6 +9,8 @@
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
+/** As many rows as there are visitors in a measurement. */
+const VISITORS = 64;
 const { env } = process;
 const database = env.DATABASE_PATH ? open(env.DATABASE_PATH) : undefined;
 
@@ -18,7 +20,8 @@ function open(path) {
   const database = new Database(path);
   database.exec(`PRAGMA journal_mode = wal; PRAGMA synchronous = normal;
     CREATE TABLE emailAccess (id INTEGER PRIMARY KEY, sessionEndTime TEXT);
-    INSERT INTO emailAccess (id) VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10);`);
+    WITH RECURSIVE numbers (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM numbers WHERE id < ${VISITORS})
+    INSERT INTO emailAccess (id) SELECT id FROM numbers;`);
   return database.prepare("UPDATE emailAccess SET sessionEndTime = ? WHERE id = ?");
 }
 

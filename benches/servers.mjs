@@ -15,8 +15,13 @@ export const PAGE = "/portfolio/confidential/";
 export const JSON_TYPE = { "content-type": "application/json" };
 
 export const profile = process.argv[2] === "debug" ? "debug" : "release";
-/** Where the programs are. */
-export const built = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), profile);
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+/** Where the functions are, and what is measured beside them. */
+export const built = join(target, profile);
+/** Where `serve` is, which is built for speed, and the store alone. */
+const serveBuilt = join(target, profile === "debug" ? profile : "serve");
+export const program = join(serveBuilt, "lastseen");
+export const storeAlone = join(serveBuilt, "examples/store_alone");
 /** What the servers keep, until this ends. */
 export const home = mkdtempSync(join(tmpdir(), "lastseen-bench-"));
 process.on("exit", () => rmSync(home, { recursive: true, force: true }));
@@ -53,7 +58,7 @@ export function cookies(id, start, issued) {
 
 /** @type {Start} */
 export function startServe(settings) {
-  return start([join(built, "lastseen"), "serve"], settings);
+  return start([program, "serve"], settings);
 }
 
 /** @type {Start} */

@@ -1,13 +1,13 @@
 //! The connections of `lastseen serve`: how many there may be, how long they may take, and whose they
 //! are.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::Response;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Request};
@@ -19,7 +19,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
-use tower::ServiceExt;
+
+use crate::finish::finished;
 
 /// As many as there are at least, also where a process may open fewer files than that takes.
 const FEWEST_CONNECTIONS: usize = 400;
@@ -43,8 +44,9 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// How long the other side may take none of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long answers under way may take once the process is asked to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests under way may take once the process is asked to stop: longer than the store and
+/// the queue behind it take to give up then, one after the other.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 /// Between attempts where the system gives no connection, which lasts as long as others hold on.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -79,7 +81,13 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Answers until `stop` resolves, and then finishes what is under way.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve<Answer>(
+    listener: TcpListener,
+    respond: impl Fn(Request<Incoming>) -> Answer + Clone + Send + 'static,
+    stop: impl Future<Output = ()>,
+) where
+    Answer: Future<Output = Response> + Send + 'static,
+{
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT)
@@ -94,13 +102,21 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             accepted = accept(&listener, &slots) => accepted,
             () = &mut stop => break,
         };
-        let (router, room) = (router.clone(), slots.clone());
+        // Taken until the connection has ended and what came by it is finished.
+        let slot = Arc::new(slot);
+        let (respond, room, place) = (respond.clone(), slots.clone(), slot.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             add_peer(request.headers_mut(), peer.ip());
-            let (answer, room) = (router.clone().oneshot(request), room.clone());
+            let (answer, place) = (respond(request), place.clone());
+            let answer = finished(async move {
+                let answer = answer.await;
+                drop(place);
+                answer
+            });
+            let room = room.clone();
             async move {
                 let answer = answer.await;
-                answer.map(|answer| part_if_many(answer, room.available_permits(), most))
+                Ok::<_, Infallible>(part_if_many(answer, room.available_permits(), most))
             }
         });
         let mut stream = TimeoutStream::new(stream);
@@ -114,8 +130,15 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         });
     }
     drop(listener);
-    // A browser keeps its connection open; it is not waited for longer than any answer takes.
-    let _ = tokio::time::timeout(STOP_TIMEOUT, connections.shutdown()).await;
+    // A browser keeps its connection open; it is not waited for longer than any answer takes. Once
+    // every place is free, requests whose clients went away are finished, too.
+    let all = async {
+        connections.shutdown().await;
+        let places = u32::try_from(most).unwrap_or(u32::MAX);
+        // Nobody closes the semaphore.
+        drop(slots.acquire_many(places).await);
+    };
+    let _ = tokio::time::timeout(STOP_TIMEOUT, all).await;
 }
 
 /// The next connection, once there is room for it.

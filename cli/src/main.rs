@@ -6,6 +6,7 @@
 )]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use shared::setting_names;
@@ -18,10 +19,12 @@ mod demo;
 mod doctor;
 mod files;
 mod filters;
+mod finish;
 mod grid;
 mod host_check;
 mod keys;
 mod listing;
+mod log;
 mod notify;
 mod openapi;
 mod parts;
@@ -76,10 +79,22 @@ enum Command {
     Openapi,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// What still runs when a command is done, which is reading at most, is not waited for any longer.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    match run(command).await {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("lastseen: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(command));
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("lastseen: {error}");

@@ -19,29 +19,33 @@ use http::header::{CACHE_CONTROL, HOST, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use hyper::body::Incoming;
 use notify::{Receiver, Watch};
 use shared::app::App;
 use shared::body::MAX_BODY_BYTES;
 use shared::origin;
+use shared::queue::local::LocalQueue;
 use shared::settings::{Settings, StoreSettings, Variables, write_requests};
 use shared::sign_in_link::sqlite::SqliteLinks;
+use shared::store::Store;
 use shared::timestamp::Timestamp;
 use shared::web;
-use tower_http::timeout::TimeoutLayer;
+use tower::ServiceExt;
 
 use crate::host_check::{self, Hosts};
 use crate::site::{self, Site};
-use crate::{CommandResult, admin, connections, keys, parts, queue, signal};
+use crate::{CommandResult, admin, connections, keys, log, parts, queue, signal};
 
 /// A body of 64 KiB takes less on any line that people use; a slower one is an attack.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// In characters; longer paths are no pages of a site but attempts to fill the log.
 const MAX_LOGGED_PATH: usize = 300;
 /// Old rows go within this of their time.
 const RETENTION_INTERVAL: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(mut variables: Variables) -> CommandResult {
-    start_log();
+    // Dropped last: until then everything is written down.
+    let _log = log::start();
     let address = address(&variables)?;
     let site = Site::open(&variables)?;
     keys::check_the_rest(&variables, &site)?;
@@ -69,7 +73,7 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
     queue::announce(&queue, &variables).await;
     tokio::spawn(queue::empty(
         app.clone(),
-        queue,
+        queue.clone(),
         write_requests(&variables)?,
     ));
     if let Some(days) = app.settings.retention_days {
@@ -87,23 +91,17 @@ pub(crate) async fn run(mut variables: Variables) -> CommandResult {
         tokio::spawn(tell(app.clone(), Receiver::new(settings)?));
     }
     tracing::info!("listening on http://{local}");
+    let stop = asked_to_stop(signal::stop()?, app.store.clone(), queue);
     let hosts = Hosts::of(&app.settings, local.ip());
     let router = router(Apps::new(app), site, hosts);
-    connections::serve(listener, router, asked_to_stop(signal::stop()?)).await;
+    connections::serve(
+        listener,
+        move |request| route(router.clone(), request),
+        stop,
+    )
+    .await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Lines for people: time, what, how long. No query strings, which may hold a way back, and no
-/// cookies.
-fn start_log() {
-    let colours = std::io::stdout().is_terminal();
-    tracing_subscriber::fmt()
-        .compact()
-        .with_target(false)
-        .with_ansi(colours)
-        .with_max_level(tracing::Level::INFO)
-        .init();
 }
 
 fn address(variables: &Variables) -> Result<String, String> {
@@ -334,16 +332,12 @@ fn router(apps: Apps, site: Site, hosts: Hosts) -> Router {
         let app = apps.of(request.headers()).clone();
         site::answer(app, site.clone(), request)
     })
-    .layer(TimeoutLayer::with_status_code(
-        StatusCode::REQUEST_TIMEOUT,
-        REQUEST_TIMEOUT,
-    ))
     .layer(from_fn_with_state(hosts, host_check::check))
     .layer(from_fn_with_state(in_front, protect))
-    .layer(from_fn(log))
+    .layer(from_fn(write_line))
 }
 
-/// Whatever made the answer, the time limit included.
+/// Whatever made the answer.
 async fn protect(State(apps): State<Apps>, request: Request, next: Next) -> Response {
     let is_https = apps.of(request.headers()).settings.cookies.secure;
     // A browser would keep to https for whatever else this machine serves.
@@ -365,7 +359,8 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     authority.is_some_and(|authority| host_check::is_this_machine(authority.host()))
 }
 
-/// Hands a request to one of the functions, as the Lambda runtime would.
+/// Hands a request to one of the functions, as the Lambda runtime would, once all of it is there. From
+/// then on it is not given up: what is asked of the store ends by itself.
 pub(crate) async fn answer<Answer: Future<Output = web::Response>>(
     app: App,
     request: Request,
@@ -376,7 +371,11 @@ pub(crate) async fn answer<Answer: Future<Output = web::Response>>(
     const TOO_LARGE: Bytes = Bytes::from_static(&[0; MAX_BODY_BYTES + 1]);
 
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or(TOO_LARGE);
+    let body = to_bytes(body, MAX_BODY_BYTES);
+    let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
+        return web::empty(StatusCode::REQUEST_TIMEOUT).map(Body::from);
+    };
+    let body = body.unwrap_or(TOO_LARGE);
     let request = web::Request::from_parts(parts, body);
     handler(app, request, Timestamp::now())
         .await
@@ -388,7 +387,7 @@ async fn unknown(app: App, request: web::Request, _: Timestamp) -> web::Response
     web::serve(&app.settings, request, async |_| web::not_found()).await
 }
 
-async fn log(request: Request, next: Next) -> Response {
+async fn write_line(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path: String = request.uri().path().chars().take(MAX_LOGGED_PATH).collect();
     let start = Instant::now();
@@ -403,8 +402,18 @@ async fn log(request: Request, next: Next) -> Response {
     response
 }
 
+/// Answers one request.
+async fn route(router: Router, request: http::Request<Incoming>) -> Response {
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
 /// Resolves when the process is asked to stop.
-async fn asked_to_stop(signal: impl Future<Output = ()>) {
+async fn asked_to_stop(signal: impl Future<Output = ()>, store: Arc<dyn Store>, queue: LocalQueue) {
     signal.await;
     tracing::info!("stopping: answers under way are finished first");
+    store.hurry();
+    queue.hurry();
 }

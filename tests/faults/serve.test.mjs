@@ -64,6 +64,44 @@ test("whatever was answered is in SQLite after a kill", async () => {
   }
 });
 
+test("whatever was confirmed to many at once, visits and log-outs among it, is in SQLite after a kill", async () => {
+  const serve = await Serve.start();
+  started.push(serve);
+  /** @type {Map<string, { scroll: number, isOut: boolean }>} by row id */
+  const confirmed = new Map();
+  let isKilled = false;
+  const come = async (/** @type {number} */ number) => {
+    for (let visit = 0; !isKilled; visit += 1) {
+      const one = await visitor(serve, `visitor-${number}-${visit}@example.com`);
+      const known = { scroll: 0, isOut: false };
+      confirmed.set(one.rowId, known);
+      for (const scroll of [30, 60, 90]) {
+        await beat(one, scroll);
+        known.scroll = scroll;
+      }
+      if (visit % 2 === 0) continue;
+      const out = await one.send("/api/logout", { json: { reason: "logout" } });
+      assert.equal(out.status, 204);
+      known.isOut = true;
+    }
+  };
+  // Whoever is cut off was not answered.
+  const coming = Array.from({ length: 16 }, (_, number) => come(number).catch(() => {}));
+  await until("visits", () => confirmed.size > 60, 60_000);
+  serve.running?.kill("SIGKILL");
+  isKilled = true;
+  await Promise.all(coming);
+  await serve.running?.ended;
+  await serve.resume();
+  const rows = new Map((await serve.rows()).map((row) => [row.id, row]));
+  for (const [id, { scroll, isOut }] of confirmed) {
+    const row = rows.get(id);
+    assert.ok(row, `visit ${id} is lost`);
+    assert.ok((row.pages?.[PAGE]?.scroll ?? 0) >= scroll, `${id} lost ${scroll} %`);
+    if (isOut) assert.equal(row.endReason, "logout", id);
+  }
+});
+
 test("what waited for NocoDB survives kills, and a log-out ends the other browser when it is back", async () => {
   const { table, nocodb, serve } = await start();
   const [ann, elsewhere] = [

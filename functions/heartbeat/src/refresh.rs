@@ -112,7 +112,8 @@ async fn ask(
     }
     let limits = &app.settings.limits;
     let heartbeat = Heartbeat::new(token, &Snapshot::default(), now);
-    match app.writes.heartbeat(token, &heartbeat, now).await {
+    let beat = app.writes.heartbeat_before_a_page(token, &heartbeat, now);
+    match beat.await {
         Ok(Beat::Written(row)) => {
             let renewed = token.renewed(&heartbeat, &row, limits, now);
             Ok(Answer::Row(row, renewed))

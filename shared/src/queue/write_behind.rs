@@ -1,6 +1,7 @@
 //! What stands in front of the store: whether a heartbeat or an ending is written at once, or waits.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -20,6 +21,9 @@ use crate::token::Claims;
 /// second, and leaves the gate and logging out room.
 const AT_ONCE_ON_NOCODB: usize = 16;
 const AT_ONCE_ON_SQLITE: usize = 256;
+/// How long somebody who opens a page waits for a file to be written that can be read all the same.
+const PAGE_TIMEOUT: Duration = Duration::from_millis(10);
+
 /// What became of a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beat {
@@ -59,6 +63,9 @@ pub struct WriteBehind {
     pub(super) every: Option<u64>,
     /// What is too much is refused, and not queued.
     sheds: bool,
+    /// What cannot be written now can still be read: so it is with a SQLite file that another program
+    /// has locked.
+    reads_while_locked: bool,
     pub(super) endings: Endings,
     away: Mutex<Option<Lasting>>,
     at_once: Semaphore,
@@ -79,7 +86,10 @@ impl WriteBehind {
     /// would be too much for the queue as well, and is refused.
     #[must_use]
     pub fn beside_sqlite(store: Arc<dyn Store>, limits: Limits, queue: Arc<dyn Queue>) -> Self {
-        Self::new(store, limits, Some(queue), None, true)
+        Self {
+            reads_while_locked: true,
+            ..Self::new(store, limits, Some(queue), None, true)
+        }
     }
 
     /// NocoDB with a queue behind it. `every` turns batched mode on: each row is written once in so many
@@ -133,6 +143,7 @@ impl WriteBehind {
             queue,
             every,
             sheds,
+            reads_while_locked: false,
             endings: Endings::default(),
             away: Mutex::default(),
             at_once: Semaphore::new(at_once),
@@ -225,6 +236,33 @@ impl WriteBehind {
             Err(StoreError::NotFound) => Err(StoreError::NotFound),
             Err(_) => Ok(Beat::Queued { confirmed_at: None }),
         }
+    }
+
+    /// Takes a heartbeat of somebody who opens a page, and does not let them wait for a file that is
+    /// locked: the heartbeat is written later then, and the session can be [looked up](Self::look_up).
+    ///
+    /// # Errors
+    /// Those of [`heartbeat`](Self::heartbeat).
+    pub async fn heartbeat_before_a_page(
+        &self,
+        token: &Claims,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+    ) -> Result<Beat, StoreError> {
+        let beat = self.heartbeat(token, heartbeat, now);
+        let Some(queue) = self.queue.as_ref().filter(|_| self.reads_while_locked) else {
+            return beat.await;
+        };
+        if let Ok(result) = tokio::time::timeout(PAGE_TIMEOUT, beat).await {
+            return result;
+        }
+        // It may still be written, and once more from the queue: its figures are cumulative.
+        let entry = Entry::new(&token.record, heartbeat, None);
+        let push = queue.push(&entry, now.plus(SETTLE_SECONDS), now);
+        if let Ok(Err(error)) = tokio::time::timeout(PAGE_TIMEOUT, push).await {
+            not_kept(&error);
+        }
+        Ok(Beat::Queued { confirmed_at: None })
     }
 
     /// Ends this token's session, with its last figures. `everywhere` is for an ending that the store

@@ -92,3 +92,6 @@ impl Database {
         self.writer.hurry();
     }
 }
+
+#[cfg(test)]
+mod tests;
