@@ -217,8 +217,9 @@ impl CookiePolicy {
         for value in candidates {
             presented = match (keys.verify(value, audience), presented) {
                 (Ok(_), Presented::Session(_)) => return Presented::Invalid,
-                (Ok(claims), _) => Presented::Session(claims),
-                (Err(InvalidToken), Presented::Session(claims)) => Presented::Session(claims),
+                (Ok(claims), _) | (Err(InvalidToken), Presented::Session(claims)) => {
+                    Presented::Session(claims)
+                }
                 (Err(InvalidToken), _) => Presented::Invalid,
             };
         }
