@@ -325,6 +325,7 @@ fn naive_visitor(email: &str, rows: &[Naive]) -> Value {
         "activeUnknown": theirs.iter().filter(|row| row.active.is_none()).count(),
         "medianActiveSeconds": middle(over.filter_map(|row| row.active).collect()),
         "pages": pages,
+        "pagesLeftOut": 0,
     })
 }
 

@@ -13,7 +13,7 @@
  * @typedef {{ email: string, sessions: number, openSessions: number, looking: boolean,
  *   firstVisit: string, lastVisit: string, lastSeen: string, durationSeconds: number,
  *   activeSeconds: number, activeUnknown: number, medianActiveSeconds: number | null,
- *   pages: (SessionPage & { sessions: number })[] }} Visitor
+ *   pages: (SessionPage & { sessions: number })[], pagesLeftOut: number }} Visitor
  * @typedef {{ visitors: Visitor[], total: number, next: string | null, data: Data }} Visitors
  * @typedef {{ start: string, label: string, sessions: number, visitors: number,
  *   durationSeconds: number, activeSeconds: number }} Period

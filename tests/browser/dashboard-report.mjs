@@ -194,6 +194,7 @@ export function visitorsOf(visits) {
       activeUnknown: own.length - known(own).length,
       medianActiveSeconds: median(known(closed)),
       pages: [],
+      pagesLeftOut: 0,
     };
   });
 }

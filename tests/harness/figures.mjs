@@ -199,6 +199,7 @@ export function visitors(visits, now) {
       lastSeen: rfc3339(Math.max(...theirs.map(({ seen }) => seen))),
       durationSeconds: sum(theirs.map(duration)),
       activeSeconds: sum(theirs.map(({ active }) => active ?? 0)),
+      pagesLeftOut: 0,
       activeUnknown: theirs.filter(({ active }) => active === null).length,
       medianActiveSeconds: median(over.flatMap(({ active }) => active ?? [])),
       pages: pages.sort(mostSecondsFirst),

@@ -2,6 +2,8 @@
 //
 //     node tests/nocodb/server.mjs DIRECTORY      (the directory that tests/nocodb/install printed)
 //
+// NocoDB reads its own settings from the environment: with DB_QUERY_LIMIT_MAX=25 it gives 25 rows at once.
+//
 // Prints one line of JSON once it answers, {"url","token","base","pid"}, and runs until its standard input closes or
 // it is told to stop (SIGTERM, SIGINT). `with-server` runs a command inside one.
 

@@ -16,12 +16,10 @@ use shared::report::{Filter, Visit};
 use shared::timestamp::Timestamp;
 use shared::web::{self, Request, Response};
 
-use crate::question::{Extra, Question, cursors, known, pairs};
+use crate::question::{Extra, MAX_PART_BYTES, Question, aside, cursors, known, pairs};
 use crate::refusal::Refusal;
 use crate::reports::VisitorsPlace;
 
-/// Below what Lambda can answer (6 MB), with room for escaping, and quick to make.
-const MAX_PART_BYTES: usize = 2_000_000;
 /// For programs that read no `Link`.
 const NEXT: HeaderName = HeaderName::from_static("lastseen-next");
 
@@ -44,24 +42,29 @@ pub(crate) async fn sessions(
         None => None,
     };
     let known = known(app, now).await?;
-    let limits = &app.settings.limits;
+    let limits = app.settings.limits;
     let mut lines = lines(&question, &NAMES)?;
-    let mut last = None;
-    let mut is_full = false;
-    for row in known.view.rows_of(filter) {
-        let is_here = after
-            .as_ref()
-            .is_none_or(|place| row.place().is_below(place));
-        if !is_here || !filter.matches(row, now, limits) {
-            continue;
+    let work = {
+        let (view, filter, after) = (known.view.clone(), filter.clone(), after.clone());
+        move || {
+            let mut last = None;
+            for row in view.rows_of(&filter) {
+                let is_here = after
+                    .as_ref()
+                    .is_none_or(|place| row.place().is_below(place));
+                if !is_here || !filter.matches(row, now, &limits) {
+                    continue;
+                }
+                if lines.out().len() >= MAX_PART_BYTES {
+                    return Ok((lines, last, true));
+                }
+                lines.line(cells(row))?;
+                last = Some(row.place().own());
+            }
+            Ok::<_, io::Error>((lines, last, false))
         }
-        if lines.out().len() >= MAX_PART_BYTES {
-            is_full = true;
-            break;
-        }
-        lines.line(cells(row))?;
-        last = Some(row.place().own());
-    }
+    };
+    let (lines, last, is_full) = aside(work).await?;
     let is_waiting = !is_full && waits(&known, filter, last.is_some())?;
     let next = (is_full || is_waiting).then(|| cursors.seal(&last.or(after)));
     part(request, "sessions", filter, now, lines, next)
@@ -90,30 +93,35 @@ pub(crate) async fn visitors(
         let next = Some(cursors.seal(&place));
         return part(request, "visitors", filter, now, lines, next);
     }
-    let limits = &app.settings.limits;
-    let rows = known
-        .view
-        .rows_of(filter)
-        .filter(|row| filter.matches(*row, now, limits));
-    let rows: Vec<_> = rows.filter(|row| place.includes(*row)).collect();
-    place.until = place
-        .until
-        .or(rows.first().map(|row| row.start().as_unix()));
-    let mut all = by_visitor(rows);
-    Sort::Email.sort(&mut all);
-    let begins = place.after.as_ref().map_or(0, |after| {
-        all.partition_point(|one| Sort::Email.place(one) <= *after)
-    });
-    let mut next = None;
-    for one in all.iter().skip(begins) {
-        if lines.out().len() >= MAX_PART_BYTES {
-            next = Some(cursors.seal(&place));
-            break;
+    let (limits, view) = (app.settings.limits, known.view);
+    let work = {
+        let filter = filter.clone();
+        move || {
+            let rows = view
+                .rows_of(&filter)
+                .filter(|row| filter.matches(*row, now, &limits));
+            let rows: Vec<_> = rows.filter(|row| place.includes(*row)).collect();
+            place.until = place
+                .until
+                .or(rows.first().map(|row| row.start().as_unix()));
+            let mut all = by_visitor(rows);
+            Sort::Email.sort(&mut all);
+            let begins = place.after.as_ref().map_or(0, |after| {
+                all.partition_point(|one| Sort::Email.place(one) <= *after)
+            });
+            for one in all.iter().skip(begins) {
+                if lines.out().len() >= MAX_PART_BYTES {
+                    return Ok((lines, Some(place)));
+                }
+                let cells = visitors::cells(&one.item(&limits, now));
+                lines.line(cells)?;
+                place.after = Some(Sort::Email.place(one));
+            }
+            Ok::<_, io::Error>((lines, None))
         }
-        let cells = visitors::cells(&one.item(limits, now));
-        lines.line(cells)?;
-        place.after = Some(Sort::Email.place(one));
-    }
+    };
+    let (lines, rest) = aside(work).await?;
+    let next = rest.map(|place| cursors.seal(&place));
     part(request, "visitors", filter, now, lines, next)
 }
 

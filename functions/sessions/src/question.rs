@@ -10,6 +10,8 @@ use shared::web::Request;
 
 pub(crate) const DEFAULT_LIMIT: usize = 100;
 pub(crate) const MAX_LIMIT: usize = 1_000;
+/// Below what Lambda can answer (6 MB), with room for escaping, and quick to make.
+pub(crate) const MAX_PART_BYTES: usize = 2_000_000;
 
 /// What a report knows besides the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,16 @@ fn limit(text: &str) -> Result<usize, BadParameter> {
             "limit",
             format!("must be a number from 1 to {MAX_LIMIT}"),
         )),
+    }
+}
+
+/// Groups and adds up on a thread that may be busy for as long as that takes: those of the executor
+/// have heartbeats to answer.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // It is never called off, so that it has panicked.
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 

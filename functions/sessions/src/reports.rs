@@ -1,5 +1,7 @@
 //! `GET /api/sessions`, `/api/sessions/{id}`, `/api/visitors` and `/api/summary`.
 
+use std::io;
+
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::app::App;
@@ -11,7 +13,7 @@ use shared::session::RecordId;
 use shared::timestamp::Timestamp;
 use shared::web::{self, Request, Response};
 
-use crate::question::{Extra, Question, cursors, known, pairs};
+use crate::question::{Extra, MAX_PART_BYTES, Question, aside, cursors, known, pairs};
 use crate::refusal::Refusal;
 
 /// Visits, the newest start first.
@@ -31,34 +33,54 @@ pub(crate) async fn sessions(
         None => None,
     };
     let view = known(app, now).await?.view;
-    let limits = &app.settings.limits;
-    let mut total = 0;
-    let mut found = Vec::new();
-    for row in view.rows_of(filter) {
-        if filter.matches(row, now, limits) {
-            total += 1;
-            let is_here = after
-                .as_ref()
-                .is_none_or(|place| row.place().is_below(place));
-            if is_here && found.len() <= *limit {
-                found.push(row);
+    let (limits, limit) = (app.settings.limits, *limit);
+    let work = {
+        let (view, filter) = (view.clone(), filter.clone());
+        move || {
+            let mut total = 0;
+            let mut found = Vec::new();
+            for row in view.rows_of(&filter) {
+                if filter.matches(row, now, &limits) {
+                    total += 1;
+                    let is_here = after
+                        .as_ref()
+                        .is_none_or(|place| row.place().is_below(place));
+                    if is_here && found.len() <= limit {
+                        found.push(row);
+                    }
+                }
             }
+            let items = found.iter().take(limit);
+            let items = fitting(items.map(|row| each::item(*row, &limits, now)))?;
+            // More may follow that has not been read.
+            let has_more = found.len() > items.len() || !view.has_all_of(&filter);
+            let last = items.len().checked_sub(1).and_then(|last| found.get(last));
+            let last = last.map(|row| row.place().own()).or(after);
+            Ok::<_, io::Error>((items, total, has_more.then_some(last)))
         }
-    }
-    // More may follow that has not been read.
-    let has_more = found.len() > *limit || !view.has_all_of(filter);
-    found.truncate(*limit);
-    let last = found.last().map(|row| row.place().own()).or(after);
+    };
+    let (items, total, rest) = aside(work).await?;
     let answer = SessionList {
-        sessions: found
-            .into_iter()
-            .map(|row| each::item(row, limits, now))
-            .collect(),
+        sessions: items,
         total,
-        next: has_more.then(|| cursors.seal(&last)),
+        next: rest.map(|last| cursors.seal(&last)),
         data: view.data(filter, now),
     };
     Ok(web::json(StatusCode::OK, &answer))
+}
+
+/// The first ones, as many as an answer has room for: one at least.
+fn fitting<T: Serialize>(items: impl Iterator<Item = T>) -> io::Result<Vec<T>> {
+    let mut bytes = 0;
+    let mut fit = Vec::new();
+    for item in items {
+        bytes += serde_json::to_vec(&item)?.len();
+        if bytes > MAX_PART_BYTES && !fit.is_empty() {
+            break;
+        }
+        fit.push(item);
+    }
+    Ok(fit)
 }
 
 /// One visit, as the store has it.
@@ -121,25 +143,35 @@ pub(crate) async fn visitors(
         None => VisitorsPlace::default(),
     };
     let view = known(app, now).await?.view;
-    let limits = &app.settings.limits;
-    let rows = view
-        .rows_of(filter)
-        .filter(|row| filter.matches(*row, now, limits));
-    let rows: Vec<_> = rows.filter(|row| place.includes(*row)).collect();
-    let newest = rows.first().map(|row| row.start().as_unix());
-    let mut all = by_visitor(rows);
-    sort.sort(&mut all);
-    let begins = place.after.as_ref().map_or(0, |after| {
-        all.partition_point(|one| sort.place(one) <= *after)
-    });
-    let rest = all.get(begins..).unwrap_or_default();
-    let listed = rest.get(..*limit).unwrap_or(rest);
-    place.until = place.until.or(newest);
-    place.after = listed.last().map(|last| sort.place(last));
+    let (limits, limit, sort) = (app.settings.limits, *limit, *sort);
+    let work = {
+        let (view, filter) = (view.clone(), filter.clone());
+        move || {
+            let rows = view
+                .rows_of(&filter)
+                .filter(|row| filter.matches(*row, now, &limits));
+            let rows: Vec<_> = rows.filter(|row| place.includes(*row)).collect();
+            let newest = rows.first().map(|row| row.start().as_unix());
+            let mut all = by_visitor(rows);
+            sort.sort(&mut all);
+            let begins = place.after.as_ref().map_or(0, |after| {
+                all.partition_point(|one| sort.place(one) <= *after)
+            });
+            let rest = all.get(begins..).unwrap_or_default();
+            let items = rest.iter().take(limit);
+            let items = fitting(items.map(|one| one.item(&limits, now)))?;
+            let listed = rest.get(..items.len()).unwrap_or(rest);
+            place.until = place.until.or(newest);
+            place.after = listed.last().map(|last| sort.place(last));
+            let has_more = rest.len() > listed.len();
+            Ok::<_, io::Error>((items, all.len() as u64, has_more.then_some(place)))
+        }
+    };
+    let (visitors, total, rest) = aside(work).await?;
     let answer = VisitorList {
-        visitors: listed.iter().map(|one| one.item(limits, now)).collect(),
-        total: all.len() as u64,
-        next: (rest.len() > listed.len()).then(|| cursors.seal(&place)),
+        visitors,
+        total,
+        next: rest.map(|place| cursors.seal(&place)),
         data: view.data(filter, now),
     };
     Ok(web::json(StatusCode::OK, &answer))
@@ -157,7 +189,8 @@ pub(crate) async fn summary(
     let Question { filter, .. } = Question::read(request, &[], now)?;
     let view = known(app, now).await?.view;
     let data = view.data(&filter, now);
-    let limits = &app.settings.limits;
-    let answer = sums::summary(view.rows_of(&filter), &filter, limits, now, data);
+    let limits = app.settings.limits;
+    let work = move || sums::summary(view.rows_of(&filter), &filter, &limits, now, data);
+    let answer = aside(work).await;
     Ok(web::json(StatusCode::OK, &answer))
 }

@@ -6,6 +6,7 @@
 //! before it is written, so that nothing in it is ever taken back.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const TOO_SHORT: Duration = Duration::from_secs(1);
 
 /// What became of one step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
     /// Entries that were taken.
     pub taken: usize,
@@ -60,6 +61,8 @@ pub struct Step {
     pub rows: usize,
     /// Entries that the store refuses.
     pub refused: usize,
+    /// Sessions whose row is gone: whoever deleted it wants its visitor out.
+    pub deleted: Vec<Key>,
     /// The store is away: when trying again may help.
     pub away: Option<Duration>,
 }
@@ -90,6 +93,8 @@ struct Turns {
     /// With when the budget is spent by what was taken before.
     take: Mutex<Option<Instant>>,
     write: Mutex<()>,
+    /// Sessions whose rows are gone, to be told with the next endings.
+    deleted: std::sync::Mutex<Vec<Key>>,
     /// Rows that were read and written, by the requests they took; 0 before the first ones.
     rows_per_request: AtomicUsize,
 }
@@ -99,6 +104,7 @@ struct Turns {
 struct Progress {
     done: HashSet<Key>,
     refused: HashSet<Key>,
+    deleted: Vec<Key>,
     /// Written, with an ending that the visitor's other sessions still have to be given.
     others: Vec<(Session, QueuedEnding, Key)>,
     rows: usize,
@@ -121,7 +127,7 @@ impl Writer<'_> {
         let (one, other, ()) = tokio::join!(
             self.steps(end, &clock, &turns),
             self.steps(end, &clock, &turns),
-            self.post_until(end, &clock),
+            self.post_until(end, &clock, &turns),
         );
         one.and(other)
     }
@@ -136,6 +142,7 @@ impl Writer<'_> {
             let Some(step) = self.step_until(end, clock(), turns).await? else {
                 return Ok(());
             };
+            lock(&turns.deleted).extend(step.deleted);
             if step.away.is_some() {
                 return Ok(());
             }
@@ -149,14 +156,17 @@ impl Writer<'_> {
         }
     }
 
-    async fn post_until(&self, end: Instant, clock: &impl Fn() -> Timestamp) {
+    async fn post_until(&self, end: Instant, clock: &impl Fn() -> Timestamp, turns: &Turns) {
         if self.board.is_none() {
             return;
         }
+        let mut told = None;
         loop {
-            self.post_endings(clock()).await;
+            let deleted = lock(&turns.deleted).clone();
+            self.post_endings(clock(), &deleted, &mut told).await;
             let next = Instant::now() + Duration::from_secs(EVERY_SECONDS);
             if next > end {
+                // What was found since is found again with the visitor's next heartbeat.
                 return;
             }
             sleep_until(next).await;
@@ -165,13 +175,22 @@ impl Writer<'_> {
 
     /// Asks the store for endings and posts them. Where that fails, whoever looks goes on with what was
     /// known.
-    async fn post_endings(&self, now: Timestamp) {
+    async fn post_endings(&self, now: Timestamp, deleted: &[Key], told: &mut Option<Notice>) {
         let Some(board) = self.board else {
             return;
         };
         let turn = || self.budget.take();
-        let posted = match Notice::ask(self.store, self.limits, now, turn).await {
-            Ok(notice) => board.post(&notice).await.map_err(|error| error.to_string()),
+        let (store, limits) = (self.store, self.limits);
+        // All of them with the first question of a run, and with the others what came since.
+        let asked = match told {
+            Some(told) => told.ask_again(store, limits, now, turn).await,
+            None => Notice::ask(store, limits, now, turn).await,
+        };
+        let posted = match asked {
+            Ok(notice) => board
+                .post(&told.insert(notice).clone().with_deleted(deleted))
+                .await
+                .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = posted {
@@ -249,6 +268,7 @@ impl Writer<'_> {
             sessions: waiting.len(),
             rows: progress.rows,
             refused: progress.refused.len(),
+            deleted: std::mem::take(&mut progress.deleted),
             away: error.as_ref().map(|error| error.retry_after().max(AWAY)),
         };
         if let Some((error, away)) = error.zip(step.away) {
@@ -346,6 +366,11 @@ impl Writer<'_> {
             let row = rows.get(&entry.key.record).filter(|row| entry.owns(row));
             let Some(row) = row else {
                 progress.done.insert(entry.key.clone());
+                progress.deleted.push(entry.key.clone());
+                if let Some(ended) = self.ended {
+                    let Key { record, start } = &entry.key;
+                    ended.remember(record, *start, EndReason::Revoked);
+                }
                 continue;
             };
             let after = self.after(entry, row, newest, now);
@@ -399,6 +424,10 @@ impl Writer<'_> {
         };
         after.with(&entry.figures, Some(revoked))
     }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What part one number is of another, at most all of it.

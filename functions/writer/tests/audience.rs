@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use model::{ModelBoard, ModelQueue, ModelStore, now};
 use shared::email::{Email, EmailRules};
-use shared::queue::{Beat, Entry, Queue, WriteBehind};
-use shared::session::{Heartbeat, Limits, RecordId};
+use shared::queue::{Beat, Board, Entry, Queue, WriteBehind};
+use shared::session::{EndReason, Heartbeat, Limits, RecordId};
 use shared::snapshot::Snapshot;
 use shared::store::Store;
 use shared::token::Claims;
@@ -193,4 +193,35 @@ async fn a_store_that_locks_out_is_left_alone_for_as_long_as_it_asks_for() {
     let step = writer.step(RUN, now()).await.unwrap();
     assert_eq!((step.taken, step.rows, step.away), (1, 1, None));
     store.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_was_deleted_is_told_with_the_next_endings() {
+    let store = Arc::new(ModelStore::of(1));
+    let queue = Arc::new(ModelQueue::default());
+    let board = Arc::new(ModelBoard::default());
+    let every = 10;
+    let sandbox = WriteBehind::with_queue(store.clone(), LIMITS, queue.clone(), Some(every))
+        .told_by(board.clone());
+    let record = RecordId::new("1");
+    let token = Claims::start("localhost", String::new(), record, &LIMITS, now());
+    let beat = async || {
+        let heartbeat = Heartbeat::new(&token, &Snapshot::default(), now());
+        sandbox.heartbeat(&token, &heartbeat, now()).await.unwrap()
+    };
+    assert!(matches!(beat().await, Beat::Queued { .. }));
+    store.delete(0);
+    let rules = EmailRules::parse("", "").unwrap();
+    let writer = Writer {
+        queue: queue.as_ref(),
+        store: store.as_ref(),
+        limits: &LIMITS,
+        rules: &rules,
+        budget: &Budget::per_second(4),
+        board: Some(board.as_ref()),
+        ended: None,
+    };
+    writer.run(RUN, now).await.unwrap();
+    assert_eq!(beat().await, Beat::Ended(EndReason::Revoked));
+    assert_eq!(board.read().await.unwrap().unwrap().ended.len(), 1);
 }

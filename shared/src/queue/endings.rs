@@ -1,13 +1,13 @@
 //! Which sessions were ended, asked of the store once for everybody: in batched mode no heartbeat asks
 //! for itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::QueueError;
+use super::{Key, QueueError};
 use crate::clock::{Lasting, is_ahead};
 use crate::session::{EndReason, Limits, RecordId};
 use crate::store::columns::EVERYONE;
@@ -28,6 +28,8 @@ const OVERLAP_SECONDS: u64 = 90;
 const HORIZON_SECONDS: u64 = 3_600;
 /// In one notice: some 150 kB of the 256 that a message of SQS holds.
 const MOST_ENDED: usize = 2_000;
+/// Sessions whose rows are gone, besides.
+const MOST_DELETED: usize = 1_000;
 
 /// What the store told of endings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,9 +59,24 @@ pub struct Ended {
     /// Nobody wrote down when: an owner typed a word, and may take it back.
     #[serde(rename = "h", default, skip_serializing_if = "std::ops::Not::not")]
     is_by_hand: bool,
+    /// When it was ended, for whoever asked.
+    #[serde(skip)]
+    at: Option<Timestamp>,
 }
 
 impl Ended {
+    /// Its row was deleted: by `forget`, by an owner's hand, or because it was old.
+    fn by_deletion(key: &Key) -> Self {
+        Self {
+            record: key.record.clone(),
+            reason: EndReason::Revoked,
+            began: key.start,
+            began_on_day: false,
+            is_by_hand: false,
+            at: None,
+        }
+    }
+
     /// Whether this session began then; see [`Session::is_of`](crate::session::Session::is_of).
     fn is_of(&self, start: Timestamp) -> bool {
         self.began == start || self.began_on_day && self.began.day() == start.day()
@@ -83,6 +100,14 @@ pub trait Board: Send + Sync {
 }
 
 impl Notice {
+    /// Tells of sessions whose rows are gone, too: no question about endings finds them.
+    #[must_use]
+    pub fn with_deleted(mut self, deleted: &[Key]) -> Self {
+        let newest = deleted.iter().rev().take(MOST_DELETED);
+        self.ended.extend(newest.map(Ended::by_deletion));
+        self
+    }
+
     /// Asks the store for all endings that a live token may not know of. `turn` is awaited before each
     /// request.
     ///
@@ -96,6 +121,39 @@ impl Notice {
     ) -> Result<Self, StoreError> {
         let since = now.minus(limits.idle_timeout + HORIZON_SECONDS);
         Self::ask_since(store, limits, since, now, turn).await
+    }
+
+    /// The same for whoever asked before: what has been ended since, and what was told then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ask_again<Turn: Future<Output = ()>>(
+        &self,
+        store: &dyn Store,
+        limits: &Limits,
+        now: Timestamp,
+        turn: impl Fn() -> Turn,
+    ) -> Result<Self, StoreError> {
+        let since = self.until.minus(OVERLAP_SECONDS);
+        let new = Self::ask_since(store, limits, since, now, turn).await?;
+        if new.from > self.until {
+            return Ok(new);
+        }
+        let earliest = self
+            .from
+            .max(now.minus(limits.idle_timeout + HORIZON_SECONDS));
+        let told: HashSet<_> = new.ended.iter().map(|ended| &ended.record).collect();
+        let before = self.ended.iter().filter(|ended| {
+            ended.at.is_some_and(|at| at >= earliest) && !told.contains(&ended.record)
+        });
+        let before: Vec<_> = before.cloned().collect();
+        let (from, ended) = newest([new.ended, before].concat(), earliest, now);
+        Ok(Self {
+            from,
+            ended,
+            everything: new.everything.max(self.everything),
+            ..new
+        })
     }
 
     async fn ask_since<Turn: Future<Output = ()>>(
@@ -122,8 +180,9 @@ impl Notice {
                         began: row.start,
                         began_on_day: row.start_is_day,
                         is_by_hand: row.ended_at.is_none(),
+                        at: row.ended_at,
                     };
-                    ended.push((row.ended_at, session));
+                    ended.push(session);
                 }
             }
             after = page.rest;
@@ -146,27 +205,23 @@ impl Notice {
 
 /// Whether what follows was ended no later than what came. A table whose moments are days is listed by
 /// its key.
-fn is_newest_first(ended: &[(Option<Timestamp>, Ended)]) -> bool {
-    let moments = ended.iter().filter_map(|(at, _)| *at);
+fn is_newest_first(ended: &[Ended]) -> bool {
+    let moments = ended.iter().filter_map(|ended| ended.at);
     moments.is_sorted_by(|one, next| one >= next)
 }
 
 /// At most [`MOST_ENDED`], those that were ended last, and since when they are all.
-fn newest(
-    mut ended: Vec<(Option<Timestamp>, Ended)>,
-    since: Timestamp,
-    now: Timestamp,
-) -> (Timestamp, Vec<Ended>) {
+fn newest(mut ended: Vec<Ended>, since: Timestamp, now: Timestamp) -> (Timestamp, Vec<Ended>) {
     // Those without a moment first: an owner's words.
-    ended.sort_by_key(|(at, _)| (at.is_some(), std::cmp::Reverse(*at)));
-    let from = match ended.get(MOST_ENDED) {
+    ended.sort_by_key(|ended| (ended.at.is_some(), std::cmp::Reverse(ended.at)));
+    let from = match ended.get(MOST_ENDED).map(|ended| ended.at) {
         None => since,
-        Some((Some(at), _)) => since.max(at.plus(1)),
+        Some(Some(at)) => since.max(at.plus(1)),
         // Not even all of these are told: whoever is not among them may have been ended.
-        Some((None, _)) => now.plus(1),
+        Some(None) => now.plus(1),
     };
     ended.truncate(MOST_ENDED);
-    (from, ended.into_iter().map(|(_, ended)| ended).collect())
+    (from, ended)
 }
 
 /// What is known of a session.
@@ -308,24 +363,21 @@ mod tests {
             began: since,
             began_on_day: false,
             is_by_hand: false,
+            at: Some(since.plus(number)),
         };
-        let by_hand = (
-            None,
-            Ended {
-                is_by_hand: true,
-                ..ended(9_999)
-            },
-        );
+        let by_hand = Ended {
+            is_by_hand: true,
+            at: None,
+            ..ended(9_999)
+        };
         let now = since.plus(5_400);
-        let all = |count: u64| -> Vec<_> {
-            let at = |number| (Some(since.plus(number)), ended(number));
-            (0..count).map(at).chain([by_hand.clone()]).collect()
-        };
+        let all =
+            |count: u64| -> Vec<_> { (0..count).map(ended).chain([by_hand.clone()]).collect() };
         let (from, kept) = newest(all(100), since, now);
         assert_eq!((from, kept.len()), (since, 101));
         let (from, kept) = newest(all(3_000), since, now);
         assert_eq!(kept.len(), MOST_ENDED);
-        assert!(kept.contains(&by_hand.1) && kept.contains(&ended(2_999)));
+        assert!(kept.contains(&by_hand) && kept.contains(&ended(2_999)));
         // Everything from then on is there, and nothing is said of before.
         let first = from.since(since);
         assert!(kept.contains(&ended(first)) && !kept.contains(&ended(first - 1)));

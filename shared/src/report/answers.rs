@@ -108,8 +108,10 @@ pub struct VisitorItem {
     pub active_unknown: u64,
     /// The median of it over visits that are over; null where there is none.
     pub median_active_seconds: Option<u64>,
-    /// The pages they read, the one with the most seconds first.
+    /// The pages they read, the one with the most seconds first; at most 200.
     pub pages: Vec<VisitorPage>,
+    /// How many more pages there are.
+    pub pages_left_out: u64,
 }
 
 /// One page, as one visitor read it.
@@ -163,7 +165,8 @@ pub struct Summary {
     pub pages: Vec<PageSummary>,
     /// How many more pages there are.
     pub pages_left_out: u64,
-    /// Visits that are being looked at, the newest last seen first; at most 100.
+    /// Visits that are being looked at, the newest last seen first; at most 100, and fewer where their
+    /// pages are very many.
     pub looking: Vec<SessionItem>,
     /// What the answer is made of.
     pub data: Data,

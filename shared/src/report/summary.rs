@@ -16,8 +16,9 @@ use crate::timestamp::Timestamp;
 
 /// Pages that an answer holds.
 const MOST_PAGES: usize = 200;
-/// Visits being looked at that an answer holds.
+/// Visits being looked at that an answer holds, and the pages of all of these.
 const MOST_LOOKING: usize = 100;
+const MOST_PAGES_LOOKED_AT: usize = 1_000;
 /// What a chart can show, in months.
 const LONGEST: u64 = 100 * 366 * 86_400;
 
@@ -89,7 +90,12 @@ fn looking<V: Visit>(visits: &[&V], limits: &Limits, now: Timestamp) -> Vec<Sess
         .collect();
     looking.sort_by_key(|visit| std::cmp::Reverse((visit.last_seen(), visit.start())));
     looking.truncate(MOST_LOOKING);
+    let mut pages = 0;
     let items = looking.into_iter().map(|visit| item(visit, limits, now));
+    let items = items.take_while(|item| {
+        pages += item.pages.len();
+        pages <= MOST_PAGES_LOOKED_AT
+    });
     items.collect()
 }
 

@@ -13,6 +13,9 @@ use super::{BadParameter, State, Visit, state};
 use crate::session::Limits;
 use crate::timestamp::Timestamp;
 
+/// Pages that one visitor is listed with: a list of visitors has to fit into answers.
+const MOST_PAGES: usize = 200;
+
 /// What a visitor's visits add up to, as far as an order needs it.
 #[derive(Clone, Debug)]
 pub struct Visitor<'a, V> {
@@ -166,6 +169,7 @@ impl<'a, V: Visit> Visitor<'a, V> {
             .map(Visit::last_seen)
             .max()
             .unwrap_or(self.last_visit);
+        let (pages, pages_left_out) = self.pages();
         VisitorItem {
             email: self.email.clone().into_owned(),
             sessions: self.visits.len() as u64,
@@ -180,11 +184,13 @@ impl<'a, V: Visit> Visitor<'a, V> {
                 .filter(|visit| visit.active_seconds().is_none())
                 .count() as u64,
             median_active_seconds: median(&mut closed_active),
-            pages: self.pages(),
+            pages,
+            pages_left_out,
         }
     }
 
-    fn pages(&self) -> Vec<VisitorPage> {
+    /// The most read ones, and how many more there are.
+    fn pages(&self) -> (Vec<VisitorPage>, u64) {
         let mut pages: HashMap<&str, VisitorPage> = HashMap::new();
         for (path, figures) in self.visits.iter().flat_map(|visit| visit.pages()) {
             let page = pages.entry(path).or_insert_with(|| VisitorPage {
@@ -199,7 +205,9 @@ impl<'a, V: Visit> Visitor<'a, V> {
         }
         let mut pages: Vec<_> = pages.into_values().collect();
         pages.sort_by(|a, b| b.seconds.cmp(&a.seconds).then_with(|| a.path.cmp(&b.path)));
-        pages
+        let left_out = pages.len().saturating_sub(MOST_PAGES) as u64;
+        pages.truncate(MOST_PAGES);
+        (pages, left_out)
     }
 }
 

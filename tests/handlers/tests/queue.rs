@@ -22,7 +22,7 @@ async fn write(site: &Site, queue: &LocalQueue, now: Timestamp) -> writer::Step 
         rules: &settings.email_rules,
         budget: &Budget::per_second(1_000),
         board: None,
-        ended: None,
+        ended: Some(site.app.writes.ended()),
     };
     writer.step(Duration::from_secs(10), now).await.unwrap()
 }
@@ -241,4 +241,26 @@ async fn a_log_out_is_looking_at_the_page_with_the_button() {
         let row = site.rows().await.pop().unwrap();
         assert_eq!(row.current_page.as_deref(), expected);
     }
+}
+
+#[tokio::test]
+async fn in_batched_mode_a_deleted_row_ends_its_session_with_the_next_write() {
+    let (site, queue) = Site::new(&[]).with_queue(Some(60));
+    let mut browser = site.browser();
+    browser.enters("ann@example.com", START).await;
+    assert_eq!(beats(&mut browser, 15, 20).await, StatusCode::OK);
+    let email = shared::email::Email::parse("ann@example.com").unwrap();
+    let store = site.store.as_ref();
+    shared::ending::forget(store, &email, 100).await.unwrap();
+    assert_eq!(beats(&mut browser, 30, 40).await, StatusCode::OK);
+    let step = write(&site, &queue, at(100)).await;
+    assert_eq!((step.sessions, step.rows, step.deleted.len()), (1, 0, 1));
+    let answer = browser
+        .beats(json!({ "activeSeconds": 40, "seenSecondsAgo": 0 }), at(110))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.json["reason"]),
+        (StatusCode::UNAUTHORIZED, &json!("revoked"))
+    );
+    assert!(site.rows().await.is_empty());
 }

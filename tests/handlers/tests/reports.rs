@@ -124,3 +124,58 @@ async fn a_visitor_who_was_forgotten_is_gone_within_seconds() {
     site.store.delete(&[id]).await.unwrap();
     assert_eq!(told(&site, "/api/visitors", at(6)).await["total"], 0);
 }
+
+/// Lambda answers 6 MB at most, and every quote in JSON takes two bytes there.
+const MOST_BYTES: usize = 2_500_000;
+
+/// 120 visits of three visitors with 61 KB of page names each, all being looked at.
+async fn large_rows(site: &Site) {
+    let email = Email::parse("ann@example.com").unwrap();
+    let id = site.store.create(&email, at(0), None).await.unwrap();
+    let one = site.store.get(&id).await.unwrap();
+    let figures = shared::session::PageFigures {
+        seconds: 1,
+        scroll: 50,
+    };
+    let name = |page: u64| format!("/{}{page:06}", "\u{1f600}".repeat(296));
+    let visit = |number: u64| shared::session::Session {
+        email: format!("visitor-{}@example.com", number % 3),
+        pages: (0..50)
+            .map(|page| (name(number * 50 + page), figures))
+            .collect(),
+        ..one.clone()
+    };
+    let visits: Vec<_> = (1..120).map(visit).collect();
+    site.store.import(&visits).await.unwrap();
+}
+
+#[tokio::test]
+async fn large_rows_make_shorter_pages_and_none_is_left_out() {
+    let site = site();
+    large_rows(&site).await;
+    for (list, expected) in [("sessions", 120), ("visitors", 4)] {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut path = format!("/api/{list}?limit=1000");
+        loop {
+            let answer = ask(&site, &path, at(10)).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{list}");
+            assert!(answer.body().len() < MOST_BYTES, "{}", answer.body().len());
+            let page: Value = serde_json::from_slice(answer.body()).unwrap();
+            for one in page[list].as_array().unwrap() {
+                let key = one.get("id").unwrap_or(&one["email"]);
+                assert!(seen.insert(key.to_string()), "once");
+            }
+            assert_eq!(page["total"], expected);
+            match page["next"].as_str() {
+                Some(next) => path = format!("/api/{list}?limit=1000&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), expected, "{list}");
+    }
+    for path in REPORTS {
+        let answer = ask(&site, path, at(10)).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert!(answer.body().len() < MOST_BYTES, "{path}");
+    }
+}

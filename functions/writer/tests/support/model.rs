@@ -1,6 +1,6 @@
 //! SQS and NocoDB, as far as time and limits go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ const START: Timestamp = Timestamp::from_unix(1_767_323_045);
 /// Of NocoDB's cloud: requests, and rows in an answer.
 const REQUESTS_PER_SECOND: usize = 5;
 const PAGE: usize = 100;
+/// The ids of those who came later.
+const OTHERS: usize = 1_000_000;
+/// How long somebody stays, in seconds.
+const VISIT: u64 = 300;
 /// A real one on two cores writes a hundred rows in that (measured), and reads some hundred.
 const WRITE: Duration = Duration::from_millis(120);
 const READ: Duration = Duration::from_millis(90);
@@ -127,6 +131,9 @@ impl Queue for ModelQueue {
 
 struct Table {
     rows: Vec<Session>,
+    /// When others came, each of whom logs out after [`VISIT`].
+    arrivals: Vec<Timestamp>,
+    deleted: HashSet<usize>,
     /// When each viewer's last heartbeat came, and when the first one came that is not written yet.
     told: Vec<Timestamp>,
     unwritten_since: BTreeMap<usize, Timestamp>,
@@ -158,20 +165,10 @@ pub(crate) struct ModelStore(Mutex<Table>);
 
 impl ModelStore {
     pub(crate) fn of(viewers: usize) -> Self {
-        let row = |number: usize| Session {
-            id: RecordId::new((number + 1).to_string()),
-            email: format!("visitor-{number}@example.com"),
-            start: now(),
-            start_is_day: false,
-            last_seen: now(),
-            end_reason: None,
-            ended_at: None,
-            active_seconds: None,
-            current_page: None,
-            pages: BTreeMap::new(),
-        };
         Self(Mutex::new(Table {
-            rows: (0..viewers).map(row).collect(),
+            rows: (0..viewers).map(viewer).collect(),
+            arrivals: Vec::new(),
+            deleted: HashSet::new(),
             told: vec![now(); viewers],
             unwritten_since: BTreeMap::new(),
             longest_behind: 0,
@@ -211,6 +208,11 @@ impl ModelStore {
         self.0.lock().unwrap().longest_behind
     }
 
+    /// The row is gone.
+    pub(crate) fn delete(&self, number: usize) {
+        self.0.lock().unwrap().deleted.insert(number);
+    }
+
     /// Refuses everybody from now on.
     pub(crate) fn lock_out(&self, time: Duration) {
         self.0.lock().unwrap().locked_until = Some(Instant::now() + time);
@@ -248,6 +250,21 @@ impl ModelStore {
     }
 }
 
+fn viewer(number: usize) -> Session {
+    Session {
+        id: RecordId::new((number + 1).to_string()),
+        email: format!("visitor-{number}@example.com"),
+        start: now(),
+        start_is_day: false,
+        last_seen: now(),
+        end_reason: None,
+        ended_at: None,
+        active_seconds: None,
+        current_page: None,
+        pages: BTreeMap::new(),
+    }
+}
+
 fn place(id: &RecordId) -> usize {
     id.as_str().parse::<usize>().unwrap() - 1
 }
@@ -261,6 +278,7 @@ impl Store for ModelStore {
         Ok(Rows {
             found: some
                 .iter()
+                .filter(|id| !table.deleted.contains(&place(id)))
                 .map(|id| table.rows[place(id)].clone())
                 .collect(),
             left: left.to_vec(),
@@ -300,11 +318,42 @@ impl Store for ModelStore {
     async fn ended(
         &self,
         _: Timestamp,
-        _: Option<Timestamp>,
-        _: Option<&After>,
+        since: Option<Timestamp>,
+        after: Option<&After>,
     ) -> Result<SessionPage, StoreError> {
         self.request(READ).await?;
-        Ok(SessionPage::default())
+        let table = self.0.lock().unwrap();
+        // Nobody typed a word.
+        let since = since.unwrap_or(now().plus(1));
+        let ended = table.arrivals.iter().enumerate();
+        let ended = ended.map(|(number, came)| (number, came.plus(VISIT)));
+        let mut ended: Vec<_> = ended
+            .filter(|(_, at)| (since..=now()).contains(at))
+            .collect();
+        ended.reverse();
+        let behind = |number: &usize| match after {
+            Some(after) => *number + OTHERS < place(&after.id),
+            None => true,
+        };
+        ended.retain(|(number, _)| behind(number));
+        let sessions = ended.iter().take(PAGE).map(|(number, at)| Session {
+            id: RecordId::new((*number + OTHERS + 1).to_string()),
+            start: table.arrivals[*number],
+            end_reason: Some(EndReason::Logout),
+            ended_at: Some(*at),
+            ..viewer(*number)
+        });
+        let sessions: Vec<_> = sessions.collect();
+        // As the store does: a page that is as long as the longest before need not be the last.
+        let last = sessions.last().filter(|_| sessions.len() == PAGE);
+        Ok(SessionPage {
+            rest: last.map(|row| After {
+                cell: None,
+                id: row.id.clone(),
+            }),
+            sessions,
+            ..SessionPage::default()
+        })
     }
     async fn create(
         &self,
@@ -313,6 +362,7 @@ impl Store for ModelStore {
         _: Option<&str>,
     ) -> Result<RecordId, StoreError> {
         self.request(WRITE).await?;
+        self.0.lock().unwrap().arrivals.push(now());
         Ok(RecordId::new("0"))
     }
     async fn heartbeat(&self, _: &RecordId, _: &Heartbeat) -> Result<Session, StoreError> {
@@ -356,8 +406,13 @@ impl Store for ModelStore {
     async fn with_address_ending(&self, _: &str) -> Result<Vec<RecordId>, StoreError> {
         unreachable!("a writer asks for none of this")
     }
-    async fn row(&self, _: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
-        unreachable!("a writer asks for none of this")
+    async fn row(&self, id: &RecordId) -> Result<(Session, Vec<Timestamp>), StoreError> {
+        self.request(READ).await?;
+        let table = self.0.lock().unwrap();
+        if table.deleted.contains(&place(id)) {
+            return Err(StoreError::NotFound);
+        }
+        Ok((table.rows[place(id)].clone(), Vec::new()))
     }
     async fn within(
         &self,
