@@ -47,7 +47,7 @@ export function failuresOf(kind, text, command, file) {
       alone: alone(
         names,
         (name) =>
-          `tests/nocodb/with-server node --test --test-name-pattern=${quoted(`^${escaped(name)}$`)} ${file}`,
+          `tests/nocodb/with-server node --test --test-name-pattern=${quoted(`${escaped(name)}$`)} ${file}`,
       ),
     };
   }

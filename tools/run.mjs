@@ -142,7 +142,7 @@ function start(job) {
     cwd: root,
     env: {
       ...process.env,
-      LASTSEEN_LOOP: loop,
+      ...step.env,
       CARGO_TERM_COLOR: "never",
       NO_COLOR: "1",
       ...found,

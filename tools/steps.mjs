@@ -18,6 +18,7 @@ import { join } from "node:path";
  * @property {string[]} needs ids of steps; of those that the loop has, all must have passed
  * @property {string[]} [run] the command; or
  * @property {string[]} [files] files for `node --test`, each by itself
+ * @property {Record<string, string>} [env] besides what all are given
  * @property {number} [places] how many each of its commands takes of its lane
  * @property {boolean} [isWhole] files that leave nothing open: Node 20, forced to exit, may leave out of
  *   its report what it has just run (seen with many quick tests; a failure still fails)
@@ -61,9 +62,9 @@ const FOLDERS = {
 
 /** What steps need besides, to show all they can. @type {Record<string, string[]>} */
 const FOR_ALL = {
-  lambda: ["functions", "checkov"],
-  scenario: ["functions"],
-  tools: ["cargo-deny"],
+  "tests-lambda": ["functions", "checkov"],
+  "tests-scenario": ["functions"],
+  "tests-tools": ["cargo-deny"],
 };
 
 /** Files that show again what others show, in a dearer way: before a release only. */
@@ -92,7 +93,7 @@ function folders() {
     .map(({ name, files }) => {
       const { what = name, needs = [], ...more } = FOLDERS[name] ?? {};
       return {
-        id: name,
+        id: `tests-${name}`,
         what: `tests: ${what}`,
         loops: TESTS,
         lane: "test",
@@ -111,6 +112,7 @@ export function stepsOf(loop) {
     .map((step) => ({
       ...step,
       needs: [...step.needs, ...(isAll ? (FOR_ALL[step.id] ?? []) : [])],
+      env: { LASTSEEN_LOOP: loop, ...(isAll && { SCHEDULES: "deep" }), ...step.env },
       files: step.files?.filter((file) => isAll || !THOROUGH.includes(file.slice("tests/".length))),
     }));
 }
@@ -177,6 +179,8 @@ const STEPS = [
     lane: "test",
     needs: ["build", "nocodb"],
     run: ["cargo", "test", ...CARGO, "--no-fail-fast"],
+    // Many of them wait, and cargo runs one binary after the other.
+    env: { RUST_TEST_THREADS: "4" },
   },
   compute(
     "clippy",
