@@ -5,20 +5,25 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-/// The longest that anybody is left alone for: one wrong answer must not stop everything for an hour.
+/// The longest that a store is left alone for: one wrong answer must not stop everything for an hour.
 pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// Seconds, or an HTTP date (RFC 9110, 10.2.3), which `jiff` reads as the mail date it once was.
-/// `None` for anything else; nothing for a date that has passed, and never more than [`LONGEST`].
+/// `None` for anything else; nothing for a date that has passed.
 #[must_use]
 pub fn wait(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds).min(LONGEST));
+        return Some(Duration::from_secs(seconds));
     }
     let until = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-    let wish = Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO);
-    Some(wish.min(LONGEST))
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
+}
+
+/// The same of a store, which visitors wait for: at most [`LONGEST`].
+#[must_use]
+pub fn wait_for_store(value: &str, now: Timestamp) -> Option<Duration> {
+    wait(value, now).map(|wish| wish.min(LONGEST))
 }
 
 #[cfg(test)]
@@ -26,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_heeded_up_to_a_minute() {
+    fn a_store_is_left_alone_for_a_minute_at_most() {
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         for (value, seconds) in [
             ("0", Some(0)),
@@ -44,7 +49,7 @@ mod tests {
             ("soon", None),
         ] {
             assert_eq!(
-                wait(value, now),
+                wait_for_store(value, now),
                 seconds.map(Duration::from_secs),
                 "{value}"
             );

@@ -298,3 +298,19 @@ async fn a_refusal_beside_an_outage_loses_and_repeats_nothing() {
     place.step(130).await;
     assert_eq!(place.heard.took(), ["first-2", "first-3"]);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_silences_nobody_and_repeats_nothing() {
+    let mut place = Place::new();
+    place.visit("ann@example.com", 10, Some(30)).await;
+    // Three hours forward, which are caught up hour by hour,
+    for _ in 0..4 {
+        place.step(11_000).await;
+    }
+    assert_eq!(place.heard.took(), ["first-1", "ended-1"]);
+    // and back.
+    place.step(1_000).await;
+    place.visit("bob@example.com", 1_005, Some(1_015)).await;
+    place.step(1_030).await;
+    assert_eq!(place.heard.took(), ["first-2", "ended-2"]);
+}

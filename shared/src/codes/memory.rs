@@ -98,6 +98,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_code_outlives_no_clock_that_is_set() {
+        const HOURS: u64 = 3 * 3_600;
+        let keys = Keys::parse("a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        let email = Email::parse("anna@example.com").unwrap();
+        let challenge = Challenge::new(&email, &keys).unwrap();
+        let hash = challenge.hash(&Code::generate().unwrap(), &keys).unwrap();
+        let now = START.plus(HOURS);
+        for (at, is_there) in [
+            (now.plus(LIFETIME_SECONDS - 1), true),
+            (now.plus(LIFETIME_SECONDS), false),
+            (now.minus(HOURS), false),
+            (now.plus(HOURS), false),
+        ] {
+            let codes = MemoryCodes::default();
+            codes.begin(challenge.id(), &hash, now).await.unwrap();
+            let tried = codes.count_try(challenge.id(), at).await.unwrap();
+            assert_eq!(tried.is_some(), is_there, "{at}");
+        }
+    }
+
+    #[tokio::test]
     async fn five_tries_are_given_and_no_sixth() {
         let store = MemoryCodes::default();
         let (id, hash) = challenge();

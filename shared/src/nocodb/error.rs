@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::retry_after::wait;
+use crate::retry_after::wait_for_store as wait;
 
 /// What went wrong, by meaning.
 ///

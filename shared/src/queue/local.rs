@@ -397,6 +397,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_is_not_forgotten_when_the_clock_is_set_back() {
+        let (queue, _folder) = queue();
+        let later = NOW.plus(3 * 3_600);
+        queue
+            .push(&entry("1", 20), later.plus(LONGEST_DELAY_SECONDS), later)
+            .await
+            .unwrap();
+        queue
+            .push(&entry("2", 20), NOW.plus(LONGEST_DELAY_SECONDS), NOW)
+            .await
+            .unwrap();
+        let taken = queue.take(9, NOW).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].entry, entry("1", 20));
+    }
+
+    #[tokio::test]
     async fn sessions_of_one_row_id_do_not_mix() {
         let (queue, _folder) = queue();
         let later = Entry {

@@ -287,9 +287,8 @@ impl WriteBehind {
             token,
             match &ending {
                 Ok(Ending::Written(ended)) => ended.session.end_reason.unwrap_or(reason),
-                Ok(Ending::Queued) => reason,
                 Err(StoreError::NotFound) => EndReason::Revoked,
-                Err(_) => reason,
+                Ok(Ending::Queued) | Err(_) => reason,
             },
         );
         ending
