@@ -115,6 +115,15 @@ test("a cookie whose name only looks like ours is not read", async () => {
   }
 });
 
+test("spaces and tabs around a value are none of it", async () => {
+  const { handle } = publish({ kvs: () => store(table.edge), now: () => table.now });
+  for (const value of [` \t${token()}`, `${token()}\t `, ` "${token()}" `]) {
+    const request = event(table.request.path, table.request);
+    request.request.cookies = { "__Host-lastseen": { value } };
+    assert.equal(verdict(await handle(request), ""), "in", JSON.stringify(value));
+  }
+});
+
 test("a purpose that is sent twice is read twice", async () => {
   const request = event(table.request.path, table.request);
   const values = [{ value: "none" }, { value: "prefetch" }];
