@@ -13,7 +13,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "nod
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
 import { countsOf, failuresOf } from "./results.mjs";
-import { root, stepsOf } from "./steps.mjs";
+import { HEAVY, root, stepsOf } from "./steps.mjs";
 
 /** @typedef {import("./steps.mjs").Step} Step */
 /** @typedef {import("./results.mjs").Counts} Counts */
@@ -51,6 +51,7 @@ class Job {
     this.command = command;
     this.log = join(logs, `${name}.log`);
     this.file = file;
+    this.places = file && HEAVY.includes(file) ? 2 : 1;
   }
 }
 
@@ -121,8 +122,8 @@ function schedule() {
     // Long ones first, so that none is left over at the end.
     ready.sort((one, other) => (known[other.log] ?? 0) - (known[one.log] ?? 0));
     for (const job of ready) {
-      const busy = inLane("runs", lane).reduce((all, { step }) => all + (step.places ?? 1), 0);
-      if (busy + (job.step.places ?? 1) <= places) start(job);
+      const busy = inLane("runs", lane).reduce((all, { places }) => all + places, 0);
+      if (busy + job.places <= places) start(job);
     }
   }
   if (jobs.every(({ state, step }) => state === "passed" || state === "failed" || step.isService))

@@ -19,7 +19,6 @@ import { join } from "node:path";
  * @property {string[]} [run] the command; or
  * @property {string[]} [files] files for `node --test`, each by itself
  * @property {Record<string, string>} [env] besides what all are given
- * @property {number} [places] how many each of its commands takes of its lane
  * @property {boolean} [isWhole] files that leave nothing open: Node 20, forced to exit, may leave out of
  *   its report what it has just run (seen with many quick tests; a failure still fails)
  * @property {boolean} [isService] runs until all else is over, and says `READY` once it does
@@ -45,8 +44,7 @@ const ALWAYS = ["system", "npm", "build", "nocodb"];
 const FOLDERS = {
   api: { what: "the API of lastseen serve", needs: ["schemathesis"] },
   astro: { what: "the script on an Astro site", needs: ["astro-tools"] },
-  // Two thousand connections at once.
-  attacks: { what: "attacks", places: 2 },
+  attacks: { what: "attacks" },
   browser: { what: "real browsers" },
   deploy: { what: "deployment, on an AWS account of their own", needs: ["lambda-tools"] },
   edge: { what: "the gate at the edge", isWhole: true },
@@ -79,6 +77,9 @@ const THOROUGH = [
   // What `sam build` makes for arm64.
   "lambda/built.test.mjs",
 ];
+
+/** Files that take two places: two thousand connections at once, three browsers at once. */
+export const HEAVY = ["tests/attacks/serve.test.mjs", "tests/browser/engines.test.mjs"];
 
 /** @param {string} folder */
 const testFiles = (folder) =>
