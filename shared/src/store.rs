@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use cells::found_unreadable;
+
 use crate::email::Email;
 use crate::nocodb;
 use crate::session::{EndReason, Ending, Heartbeat, Limits, Pages, RecordId, Session};
 use crate::timestamp::Timestamp;
 use crate::token::random_bytes;
 
+mod cells;
 pub mod columns;
 pub mod nocodb_store;
 #[cfg(feature = "sqlite")]

@@ -231,6 +231,8 @@ fn snapshot(active: u64, ago: u64, page: &str, scroll: u8) -> Snapshot {
 mod bulk;
 #[path = "support/store_contract.rs"]
 mod contract;
+#[path = "support/store_odd_cells.rs"]
+mod odd_cells;
 #[path = "support/store_owners_hands.rs"]
 mod owners_hands;
 #[path = "support/store_spans.rs"]

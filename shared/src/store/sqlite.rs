@@ -12,7 +12,10 @@ use rusqlite::{Connection, named_params};
 
 use self::database::{Database, DatabaseError};
 use self::rows::{everything_ended, fold, own_row, read, stored, write_ending, written};
-use self::select::{BEGAN, By, IS_OPEN, IS_VISIT, condition, ids, page, page_of, place, range};
+use self::select::{
+    BEGAN, By, ENDED_SINCE, IS_OPEN, IS_VISIT, SEEN_BEFORE, condition, ids, page, page_of, place,
+    range,
+};
 use self::writer::Durability;
 use super::columns::EVERYONE;
 use super::{
@@ -231,9 +234,11 @@ impl Store for SqliteStore {
 
     async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
         self.read(move |db| {
-            let select = "SELECT id FROM emailAccess WHERE sessionEndTime < :moment ORDER BY sessionEndTime LIMIT :limit";
+            let select = format!(
+                "SELECT id FROM emailAccess WHERE {SEEN_BEFORE} ORDER BY sessionEndTime LIMIT :limit"
+            );
             let values = named_params! { ":moment": moment.to_string(), ":limit": PAGE_SIZE };
-            ids(db, select, values)
+            ids(db, &select, values)
         })
         .await
     }
@@ -353,7 +358,7 @@ impl Store for SqliteStore {
     ) -> Result<SessionPage, StoreError> {
         let after = after.cloned();
         self.read(move |db| {
-            // With a blank moment there is nothing to go by but the id.
+            // Without a moment there is nothing to go by but the id.
             let (column, direction) = match since {
                 Some(_) => (Some("endedAt"), "DESC"),
                 None => (None, "ASC"),
@@ -362,8 +367,7 @@ impl Store for SqliteStore {
             let select = format!(
                 "SELECT * FROM emailAccess
                 WHERE sessionStartTime >= :began AND trim(coalesce(endReason, '')) <> ''
-                    AND CASE WHEN :since IS NULL THEN trim(coalesce(endedAt, '')) = '' ELSE endedAt >= :since END
-                    AND {} ORDER BY {} LIMIT :limit", by.behind(), by.order()
+                    AND {ENDED_SINCE} AND {} ORDER BY {} LIMIT :limit", by.behind(), by.order()
             );
             let (cell, key) = place(after.as_ref());
             let values = named_params! {

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::nocodb::{Error, Record};
-use crate::session::{EndReason, Figures, Pages, RecordId, Session};
+use crate::session::{EndReason, Figures, RecordId, Session};
+use crate::store::cells::{self, Cell};
 use crate::store::columns::{
     ACTIVE_SECONDS, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES, START,
 };
@@ -100,34 +101,9 @@ pub(super) fn is_everyone(record: &Record) -> bool {
     record.fields.get(EMAIL).and_then(Value::as_str) == Some(EVERYONE)
 }
 
-/// Reads a row as an owner may have left it: a cell that cannot be read counts as empty, and a
-/// missing time as the other one.
+/// Reads a row as an owner may have left it; see [`cells`].
 pub(super) fn session(record: &Record) -> Session {
-    let text = |column: &str| record.fields.get(column).and_then(Value::as_str);
-    let time = |column: &str| text(column).and_then(|text| text.parse::<Timestamp>().ok());
-    let (start, last_seen) = (text(START).and_then(start_of), time(LAST_SEEN));
-    let start_is_day = start.is_some_and(|(_, is_day)| is_day);
-    let start = start.map(|(start, _)| start).or(last_seen);
-    let start = start.unwrap_or(Timestamp::from_unix(0));
-    Session {
-        id: RecordId::new(record.id.as_str()),
-        email: text(EMAIL).unwrap_or_default().to_owned(),
-        start,
-        start_is_day,
-        last_seen: last_seen.unwrap_or(start),
-        end_reason: text(END_REASON).and_then(EndReason::from_cell),
-        ended_at: time(ENDED_AT),
-        active_seconds: record.fields.get(ACTIVE_SECONDS).and_then(Value::as_u64),
-        current_page: text(CURRENT_PAGE).map(str::to_owned),
-        pages: record.fields.get(PAGES).map(read_pages).unwrap_or_default(),
-    }
-}
-
-/// A JSON column comes back as the object or as its text, depending on the database below NocoDB.
-fn read_pages(cell: &Value) -> Pages {
-    let pages = match cell {
-        Value::String(text) => serde_json::from_str(text).ok(),
-        value => serde_json::from_value(value.clone()).ok(),
-    };
-    pages.unwrap_or_default()
+    cells::session(RecordId::new(record.id.as_str()), |column| {
+        Cell::from_json(record.fields.get(column))
+    })
 }

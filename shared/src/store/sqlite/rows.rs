@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::session::{EndReason, Heartbeat, Pages, RecordId, Session};
+use crate::store::StoreError;
+use crate::store::cells::{self, Cell};
 use crate::store::columns::EVERYONE;
-use crate::store::{StoreError, start_of};
 use crate::timestamp::Timestamp;
 
 /// The moments of [`Store::end_everything`](crate::store::Store::end_everything).
@@ -13,13 +14,10 @@ pub(super) fn everything_ended(db: &Connection) -> Result<Vec<Timestamp>, rusqli
         "SELECT sessionStartTime FROM emailAccess WHERE emailOfAccessor = :everyone",
     )?;
     let moments = select.query_map(named_params! { ":everyone": EVERYONE }, |row| {
-        row.get::<_, String>(0)
+        let text = row.get_ref(0)?.as_str().ok();
+        Ok(text.and_then(|text| text.parse().ok()))
     })?;
-    let moments = moments.collect::<Result<Vec<_>, _>>()?;
-    Ok(moments
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect())
+    moments.filter_map(Result::transpose).collect()
 }
 
 /// A row as it stands.
@@ -106,32 +104,10 @@ pub(super) fn write_ending(
     Ok(())
 }
 
-/// Reads a row as an owner may have left it: a cell that cannot be read counts as empty, and a
-/// missing time as the other one.
+/// Reads a row as an owner may have left it; see [`cells`].
 pub(super) fn session(row: &Row<'_>) -> Result<Session, rusqlite::Error> {
-    let text = |column: &str| row.get::<_, Option<String>>(column);
-    let time = |column: &str| {
-        Ok::<_, rusqlite::Error>(text(column)?.and_then(|text| text.parse::<Timestamp>().ok()))
-    };
-    let last_seen = time("sessionEndTime")?;
-    let start = text("sessionStartTime")?.as_deref().and_then(start_of);
-    let start_is_day = start.is_some_and(|(_, is_day)| is_day);
-    let start = start.map(|(start, _)| start).or(last_seen);
-    let start = start.unwrap_or(Timestamp::from_unix(0));
-    Ok(Session {
-        id: RecordId::new(row.get::<_, i64>("id")?.to_string()),
-        email: text("emailOfAccessor")?.unwrap_or_default(),
-        start,
-        start_is_day,
-        last_seen: last_seen.unwrap_or(start),
-        end_reason: text("endReason")?.and_then(|word| EndReason::from_cell(&word)),
-        ended_at: time("endedAt")?,
-        active_seconds: row
-            .get::<_, Option<i64>>("activeSeconds")?
-            .and_then(|seconds| u64::try_from(seconds).ok()),
-        current_page: text("currentPage")?,
-        pages: text("pages")?
-            .and_then(|json| serde_json::from_str(&json).ok())
-            .unwrap_or_default(),
-    })
+    let id = RecordId::new(row.get::<_, i64>("id")?.to_string());
+    Ok(cells::session(id, |column| {
+        row.get_ref(column).map_or(Cell::Empty, Cell::from_sqlite)
+    }))
 }

@@ -1,5 +1,8 @@
 //! Which rows are asked for, in SQL.
 
+use std::iter;
+
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, Statement};
 
 use super::rows::session;
@@ -10,11 +13,41 @@ use crate::timestamp::Timestamp;
 
 /// Not the row that ends everything.
 pub(super) const IS_VISIT: &str = "emailOfAccessor <> :everyone";
-/// See [`range`]. Only what is spelled as times here are sorts by when it was; anything else an owner
-/// typed counts as no start.
-pub(super) const BEGAN: &str = "sessionStartTime >= :from AND sessionStartTime < :before
-    AND (:is_time IS NULL OR :is_time = (sessionStartTime GLOB
-        '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z'))";
+/// Whether a column holds a time as it is spelled here, which sorts by when it was; anything else that
+/// an owner typed counts as empty.
+macro_rules! is_time {
+    ($column:literal) => {
+        concat!(
+            "(coalesce(",
+            $column,
+            ", '') GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z')"
+        )
+    };
+}
+/// See [`range`].
+pub(super) const BEGAN: &str = concat!(
+    "sessionStartTime >= :from AND sessionStartTime < :before
+    AND (:is_time IS NULL OR :is_time = ",
+    is_time!("sessionStartTime"),
+    ")"
+);
+/// Last seen before a moment; begun before it where the last seen is none.
+pub(super) const SEEN_BEFORE: &str = concat!(
+    is_time!("sessionEndTime"),
+    " AND sessionEndTime < :moment OR NOT ",
+    is_time!("sessionEndTime"),
+    " AND ",
+    is_time!("sessionStartTime"),
+    " AND sessionStartTime < :moment"
+);
+/// Ended at or after a moment; without one, ended at a moment that cannot be read.
+pub(super) const ENDED_SINCE: &str = concat!(
+    "CASE WHEN :since IS NULL THEN NOT ",
+    is_time!("endedAt"),
+    " ELSE ",
+    is_time!("endedAt"),
+    " AND endedAt >= :since END"
+);
 /// Neither ended nor of the row that ends everything.
 pub(super) const IS_OPEN: &str =
     "trim(coalesce(endReason, '')) = '' AND emailOfAccessor <> :everyone";
@@ -89,14 +122,36 @@ impl By {
 }
 
 /// Where a page begins.
-pub(super) fn place(after: Option<&After>) -> (Option<&str>, Option<i64>) {
+pub(super) fn place(after: Option<&After>) -> (Option<Value>, Option<i64>) {
     match after {
         // What can be no id stands nowhere; 0 is no row's.
         Some(after) => (
-            after.cell.as_deref(),
+            after.cell.as_deref().map(from_text),
             Some(after.id.as_str().parse().unwrap_or_default()),
         ),
         None => (None, None),
+    }
+}
+
+/// Stands before a cell that is no text, whose bytes follow: it sorts behind all texts.
+const BYTES: char = '\u{10ffff}';
+
+/// A cell that pages are ordered by, as a cursor holds it.
+fn to_text(cell: ValueRef<'_>) -> String {
+    match cell {
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Blob(bytes) => iter::once(BYTES).chain(bytes.iter().map(|byte| char::from(*byte))).collect(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Null => String::new(),
+    }
+}
+
+/// The cell of a cursor.
+fn from_text(text: &str) -> Value {
+    match text.strip_prefix(BYTES) {
+        Some(bytes) => Value::Blob(bytes.chars().filter_map(|char| u8::try_from(char).ok()).collect()),
+        None => Value::Text(text.to_owned()),
     }
 }
 
@@ -118,7 +173,10 @@ pub(super) fn page_of(
     size: u16,
     by: By,
 ) -> Result<SessionPage, StoreError> {
-    let cell = |row: &Row<'_>| by.column.map(|column| row.get(column)).transpose();
+    let cell = |row: &Row<'_>| {
+        let cell = by.column.map(|column| row.get_ref(column)).transpose()?;
+        Ok::<_, rusqlite::Error>(cell.map(to_text))
+    };
     let rows = select.query_map(values, |row| Ok((session(row)?, cell(row)?)))?;
     let mut rows = rows.collect::<Result<Vec<(Session, Option<String>)>, _>>()?;
     let has_more = rows.len() > usize::from(size);
