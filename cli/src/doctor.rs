@@ -10,12 +10,14 @@ use crate::CommandResult;
 use crate::terminal::{Progress, say};
 use finding::{Finding, Mark};
 
+mod cells;
 mod finding;
 mod keys;
 mod live;
 mod mail;
 mod nocodb;
 mod notify;
+mod queue;
 mod settings;
 mod site;
 mod sqlite;
@@ -51,6 +53,7 @@ async fn check_here(variables: &Variables, report: &mut Report) {
     let store = check_store(variables).await;
     drop(progress);
     report.add(store);
+    report.add(queue::check(variables).await);
     let progress = Progress::start("asking the mail server");
     let mail = mail::check(variables).await;
     drop(progress);

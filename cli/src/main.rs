@@ -72,6 +72,14 @@ enum Command {
     /// Sign in at the owner's page
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Show what waits to be written to the table, and put back what the table refused
+    ///
+    /// `serve` keeps it in a file beside the database. On AWS it is a queue of SQS; docs/operating.md
+    /// says how to put back what was refused there.
+    Queue {
+        #[command(subcommand)]
+        command: Option<queue::command::Command>,
+    },
     /// Make the keys that sign sessions
     #[command(subcommand)]
     Keys(keys::Command),
@@ -120,6 +128,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Notify(arguments) => notify::run(&variables, &arguments).await,
         Command::Files => files::run(&variables).await,
         Command::Admin(command) => admin::run(&variables, &command),
+        Command::Queue { command } => queue::command::run(&variables, command.as_ref()).await,
         Command::Keys(command) => keys::run(&variables, &command),
         Command::Openapi => openapi::run(),
     }

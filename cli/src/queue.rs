@@ -10,6 +10,8 @@ use shared::settings::Variables;
 use shared::timestamp::Timestamp;
 use writer::{Budget, Writer};
 
+pub(crate) mod command;
+
 /// How often it is looked whether anything is due.
 const EVERY: Duration = Duration::from_secs(1);
 /// As much as one step takes at most, so that an outage is noticed by the next.
@@ -42,7 +44,7 @@ pub(crate) async fn announce(queue: &LocalQueue, variables: &Variables) {
             if depth.refused > 0 {
                 let refused = depth.refused;
                 tracing::warn!(
-                    "{path} has {refused} entries that the store refused, in its table `refused`"
+                    "{path} has {refused} entries that the store refused: `lastseen queue refused` shows them, `lastseen queue retry` puts them back"
                 );
             }
         }

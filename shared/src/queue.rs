@@ -122,6 +122,20 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// [`QueueError`]; then they come again anyway.
     async fn refuse(&self, receipts: &[String], now: Timestamp) -> Result<(), QueueError>;
+
+    /// The same, with the store's words, for whoever looks at them; a queue may have no place for those.
+    ///
+    /// # Errors
+    /// Those of [`refuse`](Self::refuse).
+    async fn refuse_because(
+        &self,
+        receipts: &[String],
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        let _ = reason;
+        self.refuse(receipts, now).await
+    }
 }
 
 /// The queue did not do what was asked.

@@ -287,7 +287,11 @@ impl Session {
     /// end is cut off, so that the row is the one there would be had the ending come in time.
     #[must_use]
     pub fn with(&self, figures: &Figures, ending: Option<Ending>) -> Self {
-        let ending = ending.filter(|ending| ending.precedes(self));
+        // An ending that stands there already may have been written beside figures of another report.
+        let is_own = |ending: &Ending| {
+            (self.end_reason, self.ended_at) == (Some(ending.reason), Some(ending.at))
+        };
+        let ending = ending.filter(|ending| ending.precedes(self) || is_own(ending));
         let (end_reason, ended_at) = match ending {
             Some(Ending { reason, at }) => (Some(reason), Some(at)),
             None => (self.end_reason, self.ended_at),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use cells::found_unreadable;
+pub use error_scope::{ColumnProblem, ErrorScope};
 
 use crate::email::Email;
 use crate::nocodb;
@@ -14,6 +15,7 @@ use crate::token::random_bytes;
 
 mod cells;
 pub mod columns;
+mod error_scope;
 pub mod nocodb_store;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -434,6 +436,16 @@ pub enum StoreError {
     #[cfg(feature = "sqlite")]
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A column is not what it was, and does not hold what was written. All else was written.
+    #[error("the table's column {column} {problem}")]
+    Column {
+        /// Its title.
+        column: &'static str,
+        /// What became of it.
+        problem: ColumnProblem,
+        /// Rows that lack their value; none where that is true of every row.
+        rows: Vec<RecordId>,
+    },
     /// The thread that was to do it is gone.
     #[error("the store's thread stopped")]
     Stopped,

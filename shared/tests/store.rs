@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use shared::email::Email;
 use shared::ending::{delete_old, end_all, end_open, forget, make_room};
-use shared::nocodb::{Client, Config, DEFAULT_WORKSPACE, FieldSpec, Table};
+use shared::nocodb::{Client, Config, DEFAULT_WORKSPACE, FieldSpec, Table, TableSchema};
 use shared::session::{EndReason, Heartbeat, Limits, PageFigures, Pages, RecordId, Session};
 use shared::snapshot::Snapshot;
 use shared::store::nocodb_store::NocoDbStore;
@@ -126,12 +126,24 @@ async fn nocodb() -> (Arc<dyn Store>, Owner) {
     nocodb_with(&columns::ALL).await
 }
 
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!(
+            "{name} is not set: run through `make test`, or `tests/nocodb/with-server cargo test`"
+        )
+    })
+}
+
 async fn nocodb_with(columns: &[columns::Column]) -> (Arc<dyn Store>, Owner) {
-    let variable = |name| {
-        std::env::var(name).unwrap_or_else(|_| {
-            panic!("{name} is not set: run through `make test`, or `tests/nocodb/with-server cargo test`")
-        })
-    };
+    let (_, _, table) = nocodb_table(columns).await;
+    (
+        Arc::new(NocoDbStore::new(table.clone())),
+        Owner::NocoDb(table),
+    )
+}
+
+/// The schema of a new table, who asks for it, and the table.
+async fn nocodb_table(columns: &[columns::Column]) -> (Client, TableSchema, Table) {
     let url = variable("NOCODB_TEST_URL").parse().unwrap();
     let mut config = Config::new(url, variable("NOCODB_TEST_TOKEN").into());
     // Many tests share one server on two cores.
@@ -146,15 +158,12 @@ async fn nocodb_with(columns: &[columns::Column]) -> (Arc<dyn Store>, Owner) {
         .iter()
         .map(|column| FieldSpec::new(column.title, column.kind))
         .collect();
-    let table = client
+    let schema = client
         .create_table(&base.id, columns::TABLE, &fields)
         .await
         .unwrap();
-    let table = client.table(&base.id, &table.id).unwrap();
-    (
-        Arc::new(NocoDbStore::new(table.clone())),
-        Owner::NocoDb(table),
-    )
+    let table = client.table(&base.id, &schema.id).unwrap();
+    (client, schema, table)
 }
 
 impl Visit {
@@ -229,6 +238,8 @@ fn snapshot(active: u64, ago: u64, page: &str, scroll: u8) -> Snapshot {
 
 #[path = "support/store_bulk.rs"]
 mod bulk;
+#[path = "support/store_changed_columns.rs"]
+mod changed_columns;
 #[path = "support/store_contract.rs"]
 mod contract;
 #[path = "support/store_odd_cells.rs"]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use shared::nocodb::{Client, Error, Field, TableSchema};
 use shared::settings::NocoDbSettings;
 use shared::store::columns::TABLE;
+use shared::store::nocodb_store::NocoDbStore;
 
+use super::cells;
 use super::finding::Finding;
 use crate::setup::columns::{self, State};
 use crate::setup::connection::{Trouble, connect};
@@ -69,6 +71,10 @@ async fn walk(settings: &NocoDbSettings, findings: &mut Vec<Finding>) -> Result<
     )));
     findings.extend(about_columns(&table));
     findings.push(about_rows(&client, settings, id).await);
+    // Where they cannot be listed, the line before or a column says why.
+    if let Ok(store) = NocoDbStore::connect(settings, None) {
+        findings.extend(cells::check(&store).await.unwrap_or_default());
+    }
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use shared::app::open_store;
 use shared::settings::{StoreSettings, Variables};
-use shared::store::Listing;
 
+use super::cells;
 use super::finding::Finding;
 
 /// How every SQLite file begins (<https://sqlite.org/fileformat.html>, 1.3).
@@ -43,18 +43,19 @@ pub(super) async fn check(variables: &Variables) -> Vec<Finding> {
         ));
     }
     let listed = match open_store(&StoreSettings::Sqlite(path.to_owned()), None) {
-        Ok(store) => store
-            .list(&Listing::of(None), None)
+        Ok(store) => cells::check(store.as_ref())
             .await
-            .map(|_| ())
             .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    if let Err(error) = listed {
-        return wrong(&format!(
-            "{shown} cannot be used ({error}) — another program's database? Name another file"
-        ));
-    }
+    let cells = match listed {
+        Ok(cells) => cells,
+        Err(error) => {
+            return wrong(&format!(
+                "{shown} cannot be used ({error}) — another program's database? Name another file"
+            ));
+        }
+    };
     let mut findings = vec![Finding::good(format!("store: SQLite at {shown}, writable"))];
     let is_wal = head.get(READ_VERSION).is_none_or(|version| *version == 2);
     if !is_wal {
@@ -62,6 +63,7 @@ pub(super) async fn check(variables: &Variables) -> Vec<Finding> {
             "{shown} was not in write-ahead mode, and is now"
         )));
     }
+    findings.extend(cells);
     findings
 }
 

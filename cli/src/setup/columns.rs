@@ -42,14 +42,15 @@ fn state(column: &Column, fields: &[Field]) -> State {
 }
 
 /// Whether a column of one type holds what is written for another one and gives it back. Measured
-/// on 0.265.1, where text columns turn JSON into `[object Object]` and a choice takes no word that
-/// is not among its options.
+/// on 0.265.1, where a choice takes no word that is not among its options.
 fn holds(kind: &str, wanted: &str) -> bool {
     kind == wanted
         || match wanted {
             "Email" => matches!(kind, "SingleLineText" | "LongText"),
             "SingleLineText" => kind == "LongText",
             "Number" => matches!(kind, "Decimal" | "Duration"),
+            // Figures by page are sent as text.
+            "JSON" => kind == "LongText",
             _ => false,
         }
 }
@@ -114,7 +115,8 @@ mod tests {
             ("endReason", "SingleSelect", false),
             ("activeSeconds", "Decimal", true),
             ("activeSeconds", "SingleLineText", false),
-            ("pages", "LongText", false),
+            ("pages", "LongText", true),
+            ("pages", "Number", false),
         ] {
             let states = check(&fields(&[(title, kind)]));
             let state = &states

@@ -47,6 +47,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 /// Between two looks at an empty queue.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Until an entry is tried again whose column refuses a value: as long as the owner takes to put it right.
+const POSTPONED_SECONDS: u64 = 60;
 /// Time for a request and the pauses around it.
 const TOO_SHORT: Duration = Duration::from_secs(1);
 
@@ -103,8 +105,11 @@ struct Turns {
 #[derive(Default)]
 struct Progress {
     done: HashSet<Key>,
-    refused: HashSet<Key>,
     deleted: Vec<Key>,
+    /// With the store's reason.
+    refused: HashMap<Key, String>,
+    /// Written but for a value that its column refuses.
+    postponed: HashSet<Key>,
     /// Written, with an ending that the visitor's other sessions still have to be given.
     others: Vec<(Session, QueuedEnding, Key)>,
     rows: usize,
@@ -255,13 +260,25 @@ impl Writer<'_> {
             }
             error
         };
-        let receipts = |keys: &HashSet<Key>| -> Vec<String> {
-            let some = waiting.iter().filter(|one| keys.contains(&one.entry.key));
-            some.flat_map(|one| one.receipts.iter().cloned()).collect()
-        };
-        self.queue.done(&receipts(&progress.done)).await?;
-        if !progress.refused.is_empty() {
-            self.queue.refuse(&receipts(&progress.refused), now).await?;
+        let done = waiting
+            .iter()
+            .filter(|one| progress.done.contains(&one.entry.key));
+        let done: Vec<_> = done.flat_map(|one| one.receipts.iter().cloned()).collect();
+        self.queue.done(&done).await?;
+        for one in &waiting {
+            if let Some(reason) = progress.refused.get(&one.entry.key) {
+                let receipts = &one.receipts;
+                self.queue.refuse_because(receipts, reason, now).await?;
+            }
+        }
+        let postponed: Vec<_> = waiting
+            .iter()
+            .filter(|one| progress.postponed.contains(&one.entry.key))
+            .cloned()
+            .collect();
+        if !postponed.is_empty() {
+            let due = now.plus(POSTPONED_SECONDS);
+            self.queue.put_back(&postponed, due, now).await?;
         }
         let step = Step {
             taken: entries,
@@ -277,8 +294,11 @@ impl Writer<'_> {
                 seconds = away.as_secs(),
                 "the queue cannot be written; it is tried again"
             );
-            let is_left =
-                |key: &Key| !progress.done.contains(key) && !progress.refused.contains(key);
+            let is_left = |key: &Key| {
+                !progress.done.contains(key)
+                    && !progress.refused.contains_key(key)
+                    && !progress.postponed.contains(key)
+            };
             let left: Vec<_> = waiting
                 .into_iter()
                 .filter(|one| is_left(&one.entry.key))
@@ -309,8 +329,13 @@ impl Writer<'_> {
             left = self.write(left, now, progress).await?;
         }
         for (own, ending, key) in std::mem::take(&mut progress.others) {
-            progress.rows += others::end(self, &own, ending).await?;
-            progress.done.insert(key);
+            let (rows, all_ended) = others::end(self, &own, ending).await?;
+            progress.rows += rows;
+            if all_ended {
+                progress.done.insert(key);
+            } else {
+                progress.postponed.insert(key);
+            }
         }
         Ok(())
     }
@@ -355,11 +380,11 @@ impl Writer<'_> {
                 continue;
             }
             if too_large.contains(&entry.key.record) {
-                tracing::error!(
-                    record = entry.key.record.as_str(),
-                    "a row is too large to be read, and stays as it is"
-                );
-                progress.refused.insert(entry.key.clone());
+                let reason = "the row is too large to be read, and stays as it is";
+                tracing::error!(record = entry.key.record.as_str(), "{reason}");
+                progress
+                    .refused
+                    .insert(entry.key.clone(), reason.to_owned());
                 continue;
             }
             // A row that is gone, or another session's: the owner wants no trace of this visit.
@@ -387,10 +412,15 @@ impl Writer<'_> {
                 .iter()
                 .map(|(entry, .., change)| (entry.key.record.clone(), change.clone()))
                 .collect();
-            let refused = self.write_or_split(&wanted).await?;
+            let unwritten = self.write_or_split(&wanted).await?;
             for (entry, row, after, _) in some {
-                if refused.contains(&entry.key.record) {
-                    progress.refused.insert(entry.key.clone());
+                let record = &entry.key.record;
+                if let Some((_, reason)) = unwritten.refused.iter().find(|(id, _)| id == record) {
+                    progress.refused.insert(entry.key.clone(), reason.clone());
+                    continue;
+                }
+                if unwritten.waits.contains(record) {
+                    progress.postponed.insert(entry.key.clone());
                     continue;
                 }
                 progress.rows += 1;

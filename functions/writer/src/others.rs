@@ -8,14 +8,15 @@ use shared::store::{Change, Listing, Order, PAGE_SIZE, Starts, StoreError};
 use crate::Writer;
 
 /// Ends what was open when `own` was ended, as it would have been ended then: also what has been
-/// looked at since, and what has ended for another reason since. Says how many rows that changed.
+/// looked at since, and what has ended for another reason since. Says how many rows that changed, and
+/// whether none refused.
 pub(crate) async fn end(
     writer: &Writer<'_>,
     own: &Session,
     ending: QueuedEnding,
-) -> Result<usize, StoreError> {
+) -> Result<(usize, bool), StoreError> {
     let Some(reason) = ending.everywhere else {
-        return Ok(0);
+        return Ok((0, true));
     };
     let wanted = Ending {
         reason,
@@ -26,7 +27,7 @@ pub(crate) async fn end(
             record = own.id.as_str(),
             "the row's address is none; the visitor's other sessions were not looked for"
         );
-        return Ok(0);
+        return Ok((0, true));
     };
     let listing = Listing {
         email: Some(email),
@@ -37,7 +38,7 @@ pub(crate) async fn end(
         order: Order::OldestFirst,
         page_size: PAGE_SIZE,
     };
-    let mut count = 0;
+    let (mut count, mut all_ended) = (0, true);
     let mut after = None;
     loop {
         writer.budget.take().await;
@@ -47,13 +48,14 @@ pub(crate) async fn end(
             .filter_map(|row| Some((row.id.clone(), change(writer, row, wanted)?)))
             .collect();
         if !changes.is_empty() {
-            writer.write_or_split(&changes).await?;
+            let unwritten = writer.write_or_split(&changes).await?;
+            all_ended &= unwritten.waits.is_empty();
             count += changes.len();
             shared::audit::ended_many(changes.len(), reason);
         }
         after = page.rest;
         if after.is_none() {
-            return Ok(count);
+            return Ok((count, all_ended));
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Many rows in one request, of which one may be wrong.
 
-use shared::nocodb;
 use shared::session::RecordId;
-use shared::store::{Change, StoreError};
+use shared::store::{Change, ErrorScope, StoreError};
 
 use crate::Writer;
 
 impl Writer<'_> {
     /// Writes changes, at most a page. One row that is gone, or that the store refuses, refuses the whole
-    /// request: it is halved until that row is alone. Says which rows the store refuses; one that is gone
+    /// request: it is halved until that row is alone. Says which rows lack something; one that is gone
     /// is no loss.
     ///
     /// # Errors
@@ -16,35 +15,48 @@ impl Writer<'_> {
     pub(crate) async fn write_or_split(
         &self,
         changes: &[(RecordId, Change)],
-    ) -> Result<Vec<RecordId>, StoreError> {
-        let mut refused = Vec::new();
+    ) -> Result<Unwritten, StoreError> {
+        let mut unwritten = Unwritten::default();
         let mut left = vec![changes];
         while let Some(some) = left.pop() {
             self.budget.take().await;
             match (self.store.write_many(some).await, some) {
                 (Ok(()), _) | (Err(StoreError::NotFound), [_]) => {}
-                (Err(error), [(record, _)]) if is_refusal(&error) => {
+                // All else of these changes was written.
+                (Err(error @ StoreError::Column { .. }), some) => {
+                    tracing::error!(error = error.to_string(), "some of it waits");
+                    let StoreError::Column { rows, .. } = error else {
+                        continue;
+                    };
+                    let all = some.iter().map(|(record, _)| record.clone());
+                    unwritten
+                        .waits
+                        .extend(if rows.is_empty() { all.collect() } else { rows });
+                }
+                (Err(error), [(record, _)]) if error.scope() == ErrorScope::Row => {
                     tracing::error!(
                         record = record.as_str(),
                         error = error.to_string(),
                         "a row refuses what is to be written"
                     );
-                    refused.push(record.clone());
+                    unwritten.refused.push((record.clone(), error.to_string()));
                 }
-                (Err(error), _) if is_refusal(&error) || matches!(error, StoreError::NotFound) => {
+                (Err(error), _) if error.scope() == ErrorScope::Row => {
                     let (one, other) = some.split_at(some.len() / 2);
                     left.extend([other, one]);
                 }
                 (Err(error), _) => return Err(error),
             }
         }
-        Ok(refused)
+        Ok(unwritten)
     }
 }
 
-fn is_refusal(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::NocoDb(nocodb::Error::Refused { .. } | nocodb::Error::InvalidInput { .. })
-    )
+/// Rows that do not hold what was to be written.
+#[derive(Default)]
+pub(crate) struct Unwritten {
+    /// The store refuses the row, and says why.
+    pub(crate) refused: Vec<(RecordId, String)>,
+    /// A column refuses its value, for every row: the owner can put it right.
+    pub(crate) waits: Vec<RecordId>,
 }

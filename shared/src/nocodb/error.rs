@@ -117,12 +117,25 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// A sentence from the server, at most 300 characters. It may quote values that were sent, so it is
+/// A sentence from the server; of one longer than 300 characters, its beginning and its end. It may quote values that were sent, so it is
 /// kept out of `Debug` and of the error's text: only for somebody at a terminal, never for a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerMessage(String);
 
 impl ServerMessage {
+    /// The value quoted may be long; the column at fault is named after it.
+    fn shortened(message: &str) -> Self {
+        const MAX: usize = 300;
+        let length = message.chars().count();
+        if length <= MAX {
+            return Self(message.to_owned());
+        }
+        let half = MAX / 2;
+        let head = message.chars().take(half);
+        let tail = message.chars().skip(length - half);
+        Self(head.chain(['…']).chain(tail).collect())
+    }
+
     /// The server's words, as they came.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -206,7 +219,7 @@ impl Error {
     }
 
     /// The meaning of an answer other than 2xx.
-    pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let answer: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
         let code = answer
             .error
@@ -242,7 +255,7 @@ impl Error {
                     .filter(|code| is_code(code))
                     .unwrap_or("UNKNOWN")
                     .to_owned(),
-                message: ServerMessage(answer.message().chars().take(300).collect()),
+                message: ServerMessage::shortened(answer.message()),
             },
             (status, _) => Self::UnexpectedStatus {
                 status,

@@ -47,5 +47,5 @@ pub use meta::{Base, DEFAULT_WORKSPACE, Field, FieldSpec, TableInfo, TableSchema
 pub use query::{Query, Sort};
 pub use record::{Page, Record, RecordId};
 pub use retry::Retry;
-pub use table::{BULK, KEY, Pages, Table};
+pub use table::{BATCH, BULK, KEY, Pages, Table};
 pub use throttle::{Place, Throttle};

@@ -14,7 +14,7 @@ use super::{
 
 /// Rows per request that create, update and delete take (`422` beyond it; measured on 0.265.1 and
 /// 0.301.3).
-const BATCH: usize = 10;
+pub const BATCH: usize = 10;
 
 /// Rows per request that an update through API v2 takes (0.301.3; 0.265.1 takes more).
 pub const BULK: usize = 100;
@@ -58,6 +58,16 @@ struct Update<'a> {
 #[derive(Serialize)]
 struct Delete<'a> {
     id: &'a RecordId,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    records: Vec<DeletedRow>,
+}
+
+#[derive(Deserialize)]
+struct DeletedRow {
+    id: RecordId,
 }
 
 #[derive(Deserialize)]
@@ -107,10 +117,11 @@ impl Table {
             .collect::<Result<_, Error>>()?;
         let mut records = Vec::with_capacity(rows.len());
         for batch in creates.chunks(BATCH) {
-            records.extend(
-                self.write(Method::POST, &batch, Twice::IsOneTooMany)
-                    .await?,
-            );
+            let added = self
+                .write(Method::POST, &batch, Twice::IsOneTooMany)
+                .await?;
+            all_of_them(&added, batch.len())?;
+            records.extend(added);
         }
         Ok(records)
     }
@@ -162,7 +173,14 @@ impl Table {
             .collect::<Result<_, Error>>()?;
         let mut records = Vec::with_capacity(changes.len());
         for batch in updates.chunks(BATCH) {
-            records.extend(self.write(Method::PATCH, &batch, Twice::IsHarmless).await?);
+            let changed = self.write(Method::PATCH, &batch, Twice::IsHarmless).await?;
+            all_of_them(&changed, batch.len())?;
+            // Whatever answers with another row has not changed this one.
+            let is_changed = |update: &Update<'_>| changed.iter().any(|row| row.id == *update.id);
+            if !batch.iter().all(is_changed) {
+                return Err(Error::Unreadable(Unreadable::WrongShape));
+            }
+            records.extend(changed);
         }
         Ok(records)
     }
@@ -194,7 +212,9 @@ impl Table {
             )
             .await?;
         // Whatever else answers with a success has written nothing.
-        if answer.len() == changes.len() {
+        let answered: Vec<RecordId> = answer.iter().filter_map(key).collect();
+        let is_changed = |(id, _): &(RecordId, F)| answered.contains(id);
+        if answer.len() == changes.len() && changes.iter().all(is_changed) {
             Ok(())
         } else {
             Err(Error::Unreadable(Unreadable::WrongShape))
@@ -206,9 +226,13 @@ impl Table {
     /// # Errors
     /// [`Error::RecordNotFound`].
     pub async fn get(&self, id: &RecordId) -> Result<Record, Error> {
-        self.client
-            .get(extended(&self.url, &["records", id.as_str()]))
-            .await
+        let url = extended(&self.url, &["records", id.as_str()]);
+        let row: Record = self.client.get(url).await?;
+        if row.id == *id {
+            Ok(row)
+        } else {
+            Err(Error::Unreadable(Unreadable::WrongShape))
+        }
     }
 
     /// Removes rows for good, ten per request, each request all or nothing.
@@ -219,10 +243,14 @@ impl Table {
     pub async fn delete(&self, ids: &[RecordId]) -> Result<(), Error> {
         for batch in ids.chunks(BATCH) {
             let body: Vec<_> = batch.iter().map(|id| Delete { id }).collect();
-            let _: serde::de::IgnoredAny = self
+            let answer: Deleted = self
                 .client
                 .send(Method::DELETE, self.records(), &body, Twice::IsHarmless)
                 .await?;
+            let is_gone = |id: &RecordId| answer.records.iter().any(|row| row.id == *id);
+            if !batch.iter().all(is_gone) {
+                return Err(Error::Unreadable(Unreadable::WrongShape));
+            }
         }
         Ok(())
     }
@@ -246,6 +274,9 @@ impl Table {
             let mut url = self.records();
             url.query_pairs_mut().extend_pairs(query.parameters(rows)?);
             match self.client.get::<Records>(url).await {
+                Ok(answer) if has_twice(&answer.records) => {
+                    return Err(Error::Unreadable(Unreadable::WrongShape));
+                }
                 Ok(answer) => {
                     let count = u32::try_from(answer.records.len()).unwrap_or(u32::MAX);
                     let is_last = count == 0
@@ -374,6 +405,25 @@ fn object(fields: &(impl Serialize + ?Sized)) -> Result<Map<String, Value>, Erro
             "must be a JSON object of column titles and values",
         )),
     }
+}
+
+/// The key of a row in an answer of API v2.
+fn key(row: &Map<String, Value>) -> Option<RecordId> {
+    serde_json::from_value(row.get(KEY)?.clone()).ok()
+}
+
+/// As many as were sent, and none twice.
+fn all_of_them(records: &[Record], count: usize) -> Result<(), Error> {
+    if records.len() == count && !has_twice(records) {
+        Ok(())
+    } else {
+        Err(Error::Unreadable(Unreadable::WrongShape))
+    }
+}
+
+fn has_twice(records: &[Record]) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    !records.iter().all(|row| seen.insert(&row.id))
 }
 
 fn only(records: Vec<Record>) -> Result<Record, Error> {

@@ -12,6 +12,10 @@ use crate::store::sqlite::database::{Database, DatabaseError};
 use crate::store::sqlite::writer::Durability;
 use crate::timestamp::Timestamp;
 
+mod refused;
+
+pub use refused::{RefusedEntry, Retried};
+
 /// How often the store may refuse an entry that it could take.
 const MOST_REFUSALS: i64 = 10;
 /// Between two tries of one.
@@ -29,8 +33,9 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS queue_by_due ON queue (due);
     CREATE TABLE IF NOT EXISTS refused (
-        entry TEXT NOT NULL,
-        at    INTEGER NOT NULL
+        entry  TEXT NOT NULL,
+        at     INTEGER NOT NULL,
+        reason TEXT
     );";
 
 /// See the module.
@@ -54,7 +59,10 @@ impl LocalQueue {
     /// # Errors
     /// Where the folder cannot be made or the file is no database.
     pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
-        let database = Database::open(path, |connection| connection.execute_batch(SCHEMA))?;
+        let database = Database::open(path, |connection| {
+            connection.execute_batch(SCHEMA)?;
+            refused::add_reason(connection)
+        })?;
         Ok(Self {
             database: Arc::new(database),
         })
@@ -146,7 +154,9 @@ impl Queue for LocalQueue {
             };
             let rows = select.query_map(values, |row| {
                 let (session, version): (String, i64) = (row.get(0)?, row.get(1)?);
-                Ok((format!("{version} {session}"), row.get::<_, String>(2)?))
+                // What is no text is no entry either.
+                let text = row.get_ref(2)?.as_str().unwrap_or_default().to_owned();
+                Ok((format!("{version} {session}"), text))
             })?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
@@ -161,7 +171,7 @@ impl Queue for LocalQueue {
             // By another version; kept for whoever can read it.
             let put_aside = move |db: &Connection| {
                 let mut each = unreadable.iter();
-                Ok(each.try_for_each(|receipt| put_aside(db, receipt, now))?)
+                Ok(each.try_for_each(|receipt| put_aside(db, receipt, UNREADABLE, now))?)
             };
             self.write(put_aside).await?;
         }
@@ -199,7 +209,16 @@ impl Queue for LocalQueue {
     }
 
     async fn refuse(&self, receipts: &[String], now: Timestamp) -> Result<(), QueueError> {
-        let receipts = receipts.to_vec();
+        self.refuse_because(receipts, "", now).await
+    }
+
+    async fn refuse_because(
+        &self,
+        receipts: &[String],
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        let (receipts, reason) = (receipts.to_vec(), reason.to_owned());
         self.write(move |db| {
             for receipt in &receipts {
                 let (version, session) = parts(receipt);
@@ -211,7 +230,9 @@ impl Queue for LocalQueue {
                 let refusals: Option<i64> =
                     count.query_row(values, |row| row.get(0)).optional()?;
                 match refusals {
-                    Some(refusals) if refusals >= MOST_REFUSALS => put_aside(db, receipt, now)?,
+                    Some(refusals) if refusals >= MOST_REFUSALS => {
+                        put_aside(db, receipt, &reason, now)?;
+                    }
                     Some(_) => wait(db, receipt, now.plus(AFTER_REFUSAL_SECONDS))?,
                     None => {}
                 }
@@ -227,7 +248,8 @@ fn fold_in(db: &Connection, entry: &Entry, due: Timestamp) -> Result<(), rusqlit
     let mut select = db.prepare_cached("SELECT entry, due FROM queue WHERE session = :session")?;
     let known: Option<(String, i64)> = select
         .query_row(named_params! { ":session": session }, |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            let text = row.get_ref(0)?.as_str().unwrap_or_default();
+            Ok((text.to_owned(), row.get(1)?))
         })
         .optional()?;
     let waits_since = known.as_ref().map_or(i64::MAX, |(_, due)| *due);
@@ -270,17 +292,26 @@ fn wait(db: &Connection, receipt: &str, due: Timestamp) -> Result<(), rusqlite::
     Ok(())
 }
 
-fn put_aside(db: &Connection, receipt: &str, now: Timestamp) -> Result<(), rusqlite::Error> {
+/// Why an entry is put aside that the store was never given.
+const UNREADABLE: &str = "written by another version, or damaged";
+
+fn put_aside(
+    db: &Connection,
+    receipt: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), rusqlite::Error> {
     let (version, session) = parts(receipt);
-    let values = named_params! { ":session": session, ":version": version, ":now": now.as_unix() };
+    let values = named_params! { ":session": session, ":version": version, ":now": now.as_unix(), ":reason": reason };
     let mut insert = db.prepare_cached(
-        "INSERT INTO refused (entry, at)
-         SELECT entry, :now FROM queue WHERE session = :session AND version = :version",
+        "INSERT INTO refused (entry, at, reason)
+         SELECT entry, :now, :reason FROM queue WHERE session = :session AND version = :version",
     )?;
     insert.execute(values)?;
     tracing::error!(
         session,
-        "an entry of the queue is refused for good, and kept in its table `refused`"
+        reason,
+        "an entry of the queue is refused for good, and kept: `lastseen queue` shows it and puts it back"
     );
     delete(db, receipt)
 }
@@ -386,7 +417,7 @@ mod tests {
             let taken = queue.take(9, now).await.unwrap();
             assert_eq!(taken.len(), 1);
             queue
-                .refuse(&[taken[0].receipt.clone()], now)
+                .refuse_because(&[taken[0].receipt.clone()], "the column is full", now)
                 .await
                 .unwrap();
             now = now.plus(AFTER_REFUSAL_SECONDS);
@@ -394,6 +425,59 @@ mod tests {
         assert_eq!(queue.take(9, now).await.unwrap(), []);
         let depth = queue.depth().await.unwrap();
         assert_eq!((depth.waiting, depth.refused), (0, 1));
+        let aside = queue.refused_entries(9).await.unwrap();
+        assert_eq!(aside.len(), 1);
+        assert_eq!(
+            (aside[0].record.as_deref(), aside[0].reason.as_str()),
+            (Some("1"), "the column is full")
+        );
+        let retried = queue.retry_refused(now).await.unwrap();
+        assert_eq!((retried.put_back, retried.unreadable), (1, 0));
+        let taken = queue.take(9, now).await.unwrap();
+        assert_eq!(taken[0].entry, entry("1", 20));
+        assert_eq!(queue.depth().await.unwrap().refused, 0);
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_is_none_keeps_no_other_one_waiting() {
+        let (queue, folder) = queue();
+        for record in ["1", "2", "3"] {
+            queue.push(&entry(record, 20), NOW, NOW).await.unwrap();
+        }
+        let db = Connection::open(folder.path().join("new/queue.db")).unwrap();
+        for (entry, record) in [("x'ff00'", "1"), ("'{'", "2")] {
+            let update =
+                format!("UPDATE queue SET entry = {entry} WHERE session LIKE '% {record}'");
+            assert_eq!(db.execute(&update, []).unwrap(), 1);
+        }
+        let taken = queue.take(9, NOW).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].entry, entry("3", 20));
+        let aside = queue.refused_entries(9).await.unwrap();
+        assert_eq!(aside.len(), 2);
+        assert!(
+            aside
+                .iter()
+                .all(|one| one.record.is_none() && one.reason == UNREADABLE)
+        );
+        let retried = queue.retry_refused(NOW).await.unwrap();
+        assert_eq!((retried.put_back, retried.unreadable), (0, 2));
+        assert_eq!(queue.depth().await.unwrap().refused, 2, "nothing is lost");
+    }
+
+    #[tokio::test]
+    async fn what_was_put_aside_before_there_were_reasons_is_shown_and_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("CREATE TABLE refused (entry TEXT NOT NULL, at INTEGER NOT NULL)")
+            .unwrap();
+        let insert = "INSERT INTO refused VALUES (?1, ?2)";
+        db.execute(insert, (entry("1", 20).to_json(), NOW.as_unix()))
+            .unwrap();
+        let queue = LocalQueue::open(&path).unwrap();
+        assert_eq!(queue.refused_entries(9).await.unwrap()[0].reason, "");
+        assert_eq!(queue.retry_refused(NOW).await.unwrap().put_back, 1);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use super::{Board, EndedSessions, Entry, Queue, QueuedEnding, SETTLE_SECONDS, ne
 use crate::clock::Lasting;
 use crate::nocodb::Throttle;
 use crate::session::{EndReason, Heartbeat, Limits, Session};
-use crate::store::{Ended, Store, StoreError};
+use crate::store::{Ended, ErrorScope, Store, StoreError};
 use crate::timestamp::Timestamp;
 use crate::token::Claims;
 
@@ -21,6 +21,8 @@ use crate::token::Claims;
 /// second, and leaves the gate and logging out room.
 const AT_ONCE_ON_NOCODB: usize = 16;
 const AT_ONCE_ON_SQLITE: usize = 256;
+/// An ending that was written comes by again so much later: NocoDB's client gives up long before.
+const ENDING_AGAIN_SECONDS: u64 = 60;
 /// How long somebody who opens a page waits for a file to be written that can be read all the same.
 const PAGE_TIMEOUT: Duration = Duration::from_millis(10);
 
@@ -323,11 +325,15 @@ impl WriteBehind {
         } else {
             match self.store.end(&token.record, heartbeat, reason, now).await {
                 Ok(ended) => {
-                    // What waits of the session is written later, by somebody who may have read the
-                    // row before it was ended: the ending has to come by there, too.
+                    // NocoDB cannot change a row only where nobody else has: whoever read it before,
+                    // here or from the queue, may write over this. So the ending comes by once more,
+                    // after the longest that such a write can take, and the first one is put back.
                     let changes_nothing = ended.already && heartbeat.past_deadline;
-                    if self.every.is_some() && !changes_nothing {
-                        let due = next_turn(&entry.key, self.every.unwrap_or(1), now);
+                    if !self.sheds && !changes_nothing {
+                        let due = match self.every {
+                            Some(every) => next_turn(&entry.key, every, now),
+                            None => now.plus(ENDING_AGAIN_SECONDS),
+                        };
                         let alone = QueuedEnding {
                             everywhere: None,
                             ..ending
@@ -411,10 +417,17 @@ impl WriteBehind {
         self.away().is_some_and(|pause| pause.is_on(now))
     }
 
-    /// Leaves the store alone for a moment, and says why.
+    /// Leaves the store alone for a moment, and says why. One row or column that fails is no reason to.
     pub(super) fn failed(&self, error: &StoreError, now: Timestamp) {
         // These are not the store's doing.
         if matches!(error, StoreError::Limited { .. } | StoreError::NotFound) {
+            return;
+        }
+        if error.scope() != ErrorScope::Store {
+            tracing::error!(
+                error = error.to_string(),
+                "a write was refused; it waits in the queue"
+            );
             return;
         }
         let wait = error.retry_after().as_secs().max(1);

@@ -2,6 +2,7 @@
 
 mod cells;
 mod reading;
+mod refusals;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,20 +12,22 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use cells::{
-    change_cells, ending_cells, figure_cells, has_time, has_what_is_needed, is_everyone, session,
-    session_cells,
+    change_cells, column_error, ending_cells, figure_cells, has_time, is_before, is_everyone,
+    keeps_last_seen, missing, session, session_cells,
 };
 use reading::{By, Columns, WHOLE, WITHOUT_PAGES, lacks};
+use refusals::{Cells, OF_A_VISIT, Refusals};
 
 use super::columns::{CONSENT, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, START};
 use super::{
-    After, Change, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, Rows, SessionPage, Span,
-    Starts, Store, StoreError,
+    After, Change, ColumnProblem, Ended, LARGEST_PAGE, Listing, Moment, Order, PAGE_SIZE, Rows,
+    SessionPage, Span, Starts, Store, StoreError,
 };
 use crate::clock::Learned;
 use crate::email::Email;
 use crate::nocodb::{
-    BULK, Client, Config, Connections, Error, Filter, Query, Record, Table, Throttle, Unreadable,
+    BATCH, BULK, Client, Config, Connections, Error, Filter, Query, Record, Table, Throttle,
+    Unreadable,
 };
 use crate::session::{EndReason, Figures, Heartbeat, RecordId, Session};
 use crate::settings::NocoDbSettings;
@@ -41,7 +44,14 @@ pub struct NocoDbStore {
     /// Some times are days, or none: listings go by the key.
     times_are_odd: AtomicBool,
     warned_of_missing_reason: AtomicBool,
+    refusals: Refusals,
     everything_ended: Mutex<EverythingEnded>,
+}
+
+/// A row after a write, and what it does not hold of it.
+struct Patched {
+    row: Session,
+    problem: Option<StoreError>,
 }
 
 /// See [`Store::end_everything`].
@@ -66,6 +76,7 @@ impl NocoDbStore {
             columns: Columns::default(),
             times_are_odd: AtomicBool::new(false),
             warned_of_missing_reason: AtomicBool::new(false),
+            refusals: Refusals::default(),
             everything_ended: Mutex::default(),
         }
     }
@@ -92,21 +103,105 @@ impl NocoDbStore {
         )?))
     }
 
-    async fn patch(
-        &self,
-        id: &RecordId,
-        cells: &Map<String, Value>,
-    ) -> Result<Session, StoreError> {
-        let record = self.table.update(&id.as_str().parse()?, cells).await?;
+    /// Writes what the table takes, and says what it did not.
+    async fn patch(&self, id: &RecordId, cells: Cells) -> Result<Patched, StoreError> {
+        let id = id.as_str().parse()?;
+        let writes = |column: &str| cells.contains_key(column);
+        let (writes_last_seen, writes_ending) = (writes(LAST_SEEN), writes(END_REASON));
+        let mut attempt = self.refusals.attempt(vec![cells], &OF_A_VISIT);
+        let record = loop {
+            let answer = match &attempt.rows[..] {
+                [cells] if !cells.is_empty() => self.table.update(&id, cells).await,
+                _ => self.table.get(&id).await,
+            };
+            match answer {
+                Ok(record) => break record,
+                Err(error) => self.refusals.after(error, &mut attempt)?,
+            }
+        };
+        let left_out = attempt.left_out;
         self.warn_of_missing_reason(&record);
-        Ok(session(&record))
+        let problem = if let Err(error) = missing(&record, &[EMAIL, START]) {
+            Some(error)
+        } else if writes_ending && left_out.contains(&END_REASON) {
+            Some(column_error(END_REASON, ColumnProblem::Refuses))
+        } else if !writes_last_seen {
+            None
+        } else if let Err(error) = missing(&record, &[LAST_SEEN]) {
+            Some(error)
+        } else if left_out.contains(&LAST_SEEN) || !keeps_last_seen(&record) {
+            Some(column_error(LAST_SEEN, ColumnProblem::Refuses))
+        } else {
+            None
+        };
+        Ok(Patched {
+            row: session(&record),
+            problem,
+        })
+    }
+
+    /// Adds a row. One that lacks what it is there for is taken back: nobody is let in unrecorded, and
+    /// who tries again and again leaves nothing.
+    async fn add(
+        &self,
+        cells: Cells,
+        needed: &[&'static str],
+        may_lack: &'static [&'static str],
+    ) -> Result<Record, StoreError> {
+        let mut attempt = self.refusals.attempt(vec![cells], may_lack);
+        let record = loop {
+            match self.table.create(&attempt.rows[0]).await {
+                Ok(record) => break record,
+                Err(error) => self.refusals.after(error, &mut attempt)?,
+            }
+        };
+        match missing(&record, needed) {
+            Ok(()) => Ok(record),
+            Err(error) => Err(self.taken_back(&record, error).await),
+        }
+    }
+
+    /// Deletes a row that was just added, for this reason.
+    async fn taken_back(&self, record: &Record, reason: StoreError) -> StoreError {
+        if let Err(error) = self.table.delete(std::slice::from_ref(&record.id)).await {
+            tracing::warn!(
+                record = record.id.as_str(),
+                error = error.to_string(),
+                "a row of nobody is left in the table"
+            );
+        }
+        reason
+    }
+
+    /// Writes endings alone through the older API, which takes a word in most columns that refuse it
+    /// otherwise (measured on 0.265.1: not in a choice without that option). Says which rows refuse it
+    /// there, too.
+    async fn end_unchecked(
+        &self,
+        endings: &[(RecordId, Cells)],
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let mut refused = Vec::new();
+        for (id, cells) in endings {
+            let ending = [END_REASON, ENDED_AT].into_iter();
+            let ending =
+                ending.filter_map(|column| Some((column.to_owned(), cells.get(column)?.clone())));
+            let change = (id.as_str().parse()?, ending.collect::<Cells>());
+            match self.table.update_bulk(&[change]).await {
+                Ok(()) | Err(Error::RecordNotFound) => {}
+                Err(Error::Refused { .. }) => refused.push(id.clone()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(refused)
     }
 
     /// The row, and when everything was ended, where that has not been written into it yet.
     async fn read(&self, id: &RecordId) -> Result<(Session, Option<Timestamp>), StoreError> {
         let id = id.as_str().parse()?;
         let (record, not_before) = tokio::join!(self.table.get(&id), self.read_not_before());
-        Ok(session(&record?).closed_by(not_before))
+        let record = record?;
+        missing(&record, &[EMAIL, START])?;
+        Ok(session(&record).closed_by(not_before))
     }
 
     /// The same, where the row is the session's own; see [`Session::is_of`].
@@ -222,14 +317,18 @@ impl Store for NocoDbStore {
         start: Timestamp,
         consent: Option<&str>,
     ) -> Result<RecordId, StoreError> {
-        let start = start.to_string();
-        let mut cells = json!({ EMAIL: email.as_str(), START: start, LAST_SEEN: start });
+        let start = json!(start.to_string());
+        let mut cells = Cells::new();
+        cells.insert(EMAIL.to_owned(), json!(email.as_str()));
+        cells.insert(START.to_owned(), start.clone());
+        cells.insert(LAST_SEEN.to_owned(), start);
         if let Some(version) = consent {
-            cells[CONSENT] = json!(version);
+            cells.insert(CONSENT.to_owned(), json!(version));
         }
-        let record = self.table.create(&cells).await?;
+        let record = self
+            .add(cells, &[EMAIL, START, LAST_SEEN], &[CONSENT])
+            .await?;
         self.warn_of_missing_reason(&record);
-        has_what_is_needed(&record)?;
         Ok(RecordId::new(record.id.as_str()))
     }
 
@@ -246,8 +345,16 @@ impl Store for NocoDbStore {
             .as_ref()
             .map_or_else(|| heartbeat.figures.clone(), |row| row.fold(heartbeat));
         let cells = figure_cells(&figures);
-        let (row, not_before) = tokio::join!(self.patch(id, &cells), self.read_not_before());
-        let (row, closed_at) = row?.closed_by(not_before);
+        let (patched, not_before) = tokio::join!(self.patch(id, cells), self.read_not_before());
+        let Patched { row, problem } = patched?;
+        let (row, closed_at) = row.closed_by(not_before);
+        if let Some(problem) = problem {
+            // An owner's word ends the session, whatever became of the other columns.
+            return match row.end_reason {
+                Some(_) => Ok(row),
+                None => Err(problem),
+            };
+        }
         if !row.is_of(heartbeat.start) {
             // Another session's, of which no more is known until its own next heartbeat; or ours, whose
             // start an owner edited.
@@ -257,7 +364,7 @@ impl Store for NocoDbStore {
                 current_page: None,
                 pages: None,
             };
-            self.patch(id, &figure_cells(&start_only)).await?;
+            self.patch(id, figure_cells(&start_only)).await?;
             return Err(StoreError::NotFound);
         }
         let was_open = stored
@@ -272,28 +379,29 @@ impl Store for NocoDbStore {
                 .as_ref()
                 .map_or(heartbeat.known_last_seen, |stored| stored.last_seen)
                 .min(row.ended_at.unwrap_or(heartbeat.known_last_seen)),
-            active_seconds: stored.map_or(Some(heartbeat.known_active_seconds), |stored| {
-                stored.active_seconds
-            }),
+            active_seconds: stored
+                .as_ref()
+                .map_or(Some(heartbeat.known_active_seconds), |stored| {
+                    stored.active_seconds
+                }),
+            pages: stored.map(|stored| stored.pages).unwrap_or_default(),
             ..row
         };
-        let truth = Figures {
-            current_page: None,
-            pages: None,
-            ..known.fold(heartbeat)
-        };
+        // All of the snapshot up to the ending, in every column that it has written.
+        let truth = known.fold(heartbeat);
         let active_seconds = truth
             .active_seconds
             .filter(|_| heartbeat.figures.active_seconds.is_some());
         let mut cells = figure_cells(&Figures {
             active_seconds,
+            current_page: None,
             ..truth
         });
         if let Some(moment) = closed_at {
             cells.extend(ending_cells(EndReason::Revoked, moment));
         }
         // A table without the column for reasons does not say it back.
-        Ok(self.patch(id, &cells).await?.closed_by(closed_at).0)
+        Ok(self.patch(id, cells).await?.row.closed_by(closed_at).0)
     }
 
     async fn end(
@@ -317,8 +425,24 @@ impl Store for NocoDbStore {
         } else if !already {
             cells.extend(ending_cells(reason, now));
         }
+        let ending = cells.clone();
+        let Patched { mut row, problem } = self.patch(id, cells).await?;
+        match problem {
+            Some(StoreError::Column {
+                column: END_REASON, ..
+            }) => {
+                let refused = self.end_unchecked(&[(id.clone(), ending)]).await?;
+                if !refused.is_empty() && closed_at.is_none() {
+                    return Err(reasons_refused(refused));
+                }
+                row.end_reason = row.end_reason.or(Some(reason));
+                row.ended_at = row.ended_at.or(Some(now));
+            }
+            Some(problem) => return Err(problem),
+            None => {}
+        }
         Ok(Ended {
-            session: self.patch(id, &cells).await?.closed_by(closed_at).0,
+            session: row.closed_by(closed_at).0,
             already,
         })
     }
@@ -336,7 +460,15 @@ impl Store for NocoDbStore {
         };
         let by = By::start(Order::OldestFirst);
         let page = self.page(Some(filter), by, PAGE_SIZE, &WITHOUT_PAGES, after);
-        Ok(visits(page.await?))
+        match page.await {
+            // Without a column for starts, whoever ends all sessions ends the rows of older ones, too.
+            Err(error) if lacks(&error, START) && email.is_none() => {
+                let open = Some(Filter::blank(END_REASON));
+                let page = self.page(open, By::KEY, PAGE_SIZE, &WITHOUT_PAGES, after);
+                Ok(visits(page.await?))
+            }
+            page => Ok(visits(page?)),
+        }
     }
 
     async fn end_many(
@@ -344,23 +476,48 @@ impl Store for NocoDbStore {
         endings: &[(RecordId, EndReason)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let changes = endings
-            .iter()
-            .map(|(id, reason)| Ok((id.as_str().parse()?, ending_cells(*reason, now))))
-            .collect::<Result<Vec<_>, Error>>()?;
-        let rows = match self.table.update_many(&changes).await {
-            // One of ten is gone, and none of the ten was changed.
-            Err(Error::RecordNotFound) => self.update_those_there(&changes).await?,
-            result => result?,
-        };
-        // A column that is not there is dropped without an error: whoever asks for open sessions
-        // again would be given the same ones for ever.
-        match rows.iter().find(|row| !row.fields.contains_key(END_REASON)) {
-            Some(row) => {
-                self.warn_of_missing_reason(row);
-                Err(StoreError::NocoDb(Error::TableNotFound))
+        let mut refused = Vec::new();
+        for some in endings.chunks(BATCH) {
+            let ids = some
+                .iter()
+                .map(|(id, _)| Ok(id.as_str().parse()?))
+                .collect::<Result<Vec<_>, Error>>()?;
+            let cells: Vec<_> = some
+                .iter()
+                .map(|(_, reason)| ending_cells(*reason, now))
+                .collect();
+            let mut attempt = self
+                .refusals
+                .attempt(cells.clone(), &[END_REASON, ENDED_AT]);
+            let rows = loop {
+                let changes = ids.iter().cloned().zip(attempt.rows.iter().cloned());
+                let changes: Vec<_> = changes.filter(|(_, cells)| !cells.is_empty()).collect();
+                let answer = match self.table.update_many(&changes).await {
+                    // One of ten is gone, and none of the ten was changed.
+                    Err(Error::RecordNotFound) => self.update_those_there(&changes).await,
+                    rows => rows,
+                };
+                match answer {
+                    Ok(rows) => break rows,
+                    Err(error) => self.refusals.after(error, &mut attempt)?,
+                }
+            };
+            if attempt.left_out.contains(&END_REASON) {
+                let endings = some.iter().zip(cells);
+                let endings: Vec<_> = endings
+                    .map(|((id, _), cells)| (id.clone(), cells))
+                    .collect();
+                refused.extend(self.end_unchecked(&endings).await?);
             }
-            None => Ok(()),
+            // A column that is not there is dropped without an error: whoever asks for open sessions
+            // again would be given the same ones for ever.
+            for row in &rows {
+                missing(row, &[END_REASON])?;
+            }
+        }
+        match refused.is_empty() {
+            true => Ok(()),
+            false => Err(reasons_refused(refused)),
         }
     }
 
@@ -370,7 +527,13 @@ impl Store for NocoDbStore {
         for (column, value) in [(EMAIL, EVERYONE), (START, &moment), (LAST_SEEN, &moment)] {
             cells.insert(column.to_owned(), json!(value));
         }
-        self.table.create(&cells).await?;
+        let may_lack = &[END_REASON, ENDED_AT, LAST_SEEN];
+        let record = self.add(cells, &[EMAIL, START], may_lack).await?;
+        // What does not read as that moment ends nothing.
+        if !is_everyone(&record) || session(&record).start != now {
+            let error = column_error(START, ColumnProblem::Refuses);
+            return Err(self.taken_back(&record, error).await);
+        }
         let mut known = self.known_everything_ended();
         known.moments.push(now);
         // Another row may hold a later moment.
@@ -384,27 +547,22 @@ impl Store for NocoDbStore {
     }
 
     async fn seen_before(&self, moment: Timestamp) -> Result<Vec<RecordId>, StoreError> {
+        let old = Filter::before(LAST_SEEN, moment.to_jiff());
+        // A last seen that an owner emptied counts as the start.
+        let begun = Filter::blank(LAST_SEEN).and(Filter::before(START, moment.to_jiff()));
         let query = Query::new()
-            .filter(Filter::before(LAST_SEEN, moment.to_jiff()))
+            .filter(old.or(begun))
             .ascending(LAST_SEEN)
-            .fields([LAST_SEEN])
+            .fields([START, LAST_SEEN])
             .page_size(PAGE_SIZE.into());
         let page = self.table.list(&query).await?;
-        // A server that drops the condition must not have others deleted. Where the column holds days,
-        // the server compares by them.
-        let limit = moment.to_string();
-        let is_before = |record: &Record| {
-            let cell = record.fields.get(LAST_SEEN).and_then(Value::as_str);
-            cell.is_some_and(|cell| match cell.parse::<Timestamp>() {
-                Ok(seen) => seen < moment,
-                Err(_) => limit.get(..10).is_some_and(|day| cell <= day),
-            })
-        };
-        if page.records.iter().all(is_before) {
-            Ok(page.records.iter().map(id_of).collect())
-        } else {
-            Err(Error::Unreadable(Unreadable::WrongShape).into())
+        let old = page.records.iter().filter(|record| is_before(record, moment));
+        let old: Vec<_> = old.map(id_of).collect();
+        // A server that drops the condition must not have others deleted.
+        if old.is_empty() && !page.records.is_empty() {
+            return Err(Error::Unreadable(Unreadable::WrongShape).into());
         }
+        Ok(old)
     }
 
     async fn delete(&self, ids: &[RecordId]) -> Result<(), StoreError> {
@@ -429,7 +587,8 @@ impl Store for NocoDbStore {
     async fn import(&self, sessions: &[Session]) -> Result<(), StoreError> {
         let rows: Vec<_> = sessions.iter().map(session_cells).collect();
         let added = self.table.create_many(&rows).await?;
-        added.first().map_or(Ok(()), has_what_is_needed)
+        let first = added.first();
+        first.map_or(Ok(()), |row| missing(row, &[EMAIL, START, LAST_SEEN]))
     }
 
     async fn with_address_ending(&self, end: &str) -> Result<Vec<RecordId>, StoreError> {
@@ -455,6 +614,7 @@ impl Store for NocoDbStore {
         let id = id.as_str().parse().map_err(|_| StoreError::NotFound)?;
         let (record, ended) = tokio::join!(self.table.get(&id), self.read_everything_ended());
         let record = record?;
+        missing(&record, &[EMAIL, START])?;
         if !has_time(&record) || is_everyone(&record) {
             return Err(StoreError::NotFound);
         }
@@ -480,14 +640,60 @@ impl Store for NocoDbStore {
     }
 
     async fn write_many(&self, changes: &[(RecordId, Change)]) -> Result<(), StoreError> {
-        let changes = changes
-            .iter()
-            .map(|(id, change)| Ok((id.as_str().parse()?, change_cells(change))))
-            .collect::<Result<Vec<_>, Error>>()?;
+        let mut refused = (Vec::new(), Vec::new());
         for some in changes.chunks(BULK) {
-            self.table.update_bulk(some).await?;
+            let ids = some
+                .iter()
+                .map(|(id, _)| Ok(id.as_str().parse()?))
+                .collect::<Result<Vec<_>, Error>>()?;
+            let cells: Vec<_> = some
+                .iter()
+                .map(|(_, change)| change_cells(change))
+                .collect();
+            let mut attempt = self.refusals.attempt(cells.clone(), &OF_A_VISIT);
+            loop {
+                let changes = ids.iter().cloned().zip(attempt.rows.iter().cloned());
+                let changes: Vec<_> = changes.filter(|(_, cells)| !cells.is_empty()).collect();
+                let answer = if changes.is_empty() {
+                    Ok(())
+                } else {
+                    self.table.update_bulk(&changes).await
+                };
+                match answer {
+                    Ok(()) => break,
+                    Err(error) => self.refusals.after(error, &mut attempt)?,
+                }
+            }
+            let left_out = attempt.left_out;
+            let (reasons, times) = &mut refused;
+            if left_out.contains(&END_REASON) {
+                let endings = some.iter().zip(cells);
+                let endings = endings.filter(|((_, change), _)| change.ending.is_some());
+                let endings: Vec<_> = endings
+                    .map(|((id, _), cells)| (id.clone(), cells))
+                    .collect();
+                reasons.extend(self.end_unchecked(&endings).await?);
+            }
+            if left_out.contains(&LAST_SEEN) {
+                let rows = some.iter().filter(|(_, change)| change.last_seen.is_some());
+                times.extend(rows.map(|(id, _)| id.clone()));
+            }
         }
-        Ok(())
+        match refused {
+            (reasons, times) if reasons.is_empty() && times.is_empty() => Ok(()),
+            (mut rows, times) if times.is_empty() => {
+                rows.dedup();
+                Err(reasons_refused(rows))
+            }
+            (reasons, mut rows) => {
+                rows.extend(reasons);
+                Err(StoreError::Column {
+                    column: LAST_SEEN,
+                    problem: ColumnProblem::Refuses,
+                    rows,
+                })
+            }
+        }
     }
 
     async fn ended(
@@ -588,6 +794,14 @@ fn id_of(record: &Record) -> RecordId {
 fn visits(mut page: SessionPage) -> SessionPage {
     page.sessions.retain(|session| session.email != EVERYONE);
     page
+}
+
+fn reasons_refused(rows: Vec<RecordId>) -> StoreError {
+    StoreError::Column {
+        column: END_REASON,
+        problem: ColumnProblem::Refuses,
+        rows,
+    }
 }
 
 fn both(one: Option<Filter>, other: Option<Filter>) -> Option<Filter> {

@@ -2,31 +2,58 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::nocodb::{Error, Record};
+use crate::nocodb::Record;
 use crate::session::{EndReason, Figures, RecordId, Session};
 use crate::store::cells::{self, Cell};
 use crate::store::columns::{
     ACTIVE_SECONDS, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, EVERYONE, LAST_SEEN, PAGES, START,
 };
-use crate::store::{Change, StoreError, start_of};
+use crate::store::{Change, ColumnProblem, StoreError};
 use crate::timestamp::Timestamp;
 
-/// Unknown columns are dropped without an error: a table without one of these would let visitors in
-/// unrecorded.
-pub(super) fn has_what_is_needed(record: &Record) -> Result<(), StoreError> {
-    match [EMAIL, START, LAST_SEEN]
-        .into_iter()
-        .find(|column| !record.fields.contains_key(*column))
+/// The first column of those without which no visit is recorded that the row does not have: an
+/// unknown one is dropped without an error when it is written.
+pub(super) fn missing(record: &Record, needed: &[&'static str]) -> Result<(), StoreError> {
+    match needed
+        .iter()
+        .find(|column| !record.fields.contains_key(**column))
     {
-        Some(column) => {
-            tracing::error!(
-                column,
-                "the table lacks a column without which no visit is recorded; `lastseen setup` adds it"
-            );
-            Err(StoreError::NocoDb(Error::TableNotFound))
-        }
+        Some(column) => Err(column_error(column, ColumnProblem::Missing)),
         None => Ok(()),
     }
+}
+
+/// Says so in the log, too.
+pub(super) fn column_error(column: &'static str, problem: ColumnProblem) -> StoreError {
+    let error = StoreError::Column {
+        column,
+        problem,
+        rows: Vec::new(),
+    };
+    tracing::error!(column, "{error}");
+    error
+}
+
+/// Whether the column for last seen gives back what was written: one of another type keeps a day, or
+/// nothing.
+pub(super) fn keeps_last_seen(record: &Record) -> bool {
+    let cell = record.fields.get(LAST_SEEN).and_then(Value::as_str);
+    cell.is_some_and(|text| text.parse::<Timestamp>().is_ok())
+}
+
+/// Whether a visitor was last seen before a moment; where nobody can say, whether the visit began
+/// before it. A column that holds days is compared by them; what is no time is never before.
+pub(super) fn is_before(record: &Record, moment: Timestamp) -> bool {
+    let limit = moment.to_string();
+    let before = |column: &str| {
+        let cell = record.fields.get(column).and_then(Value::as_str)?.trim();
+        if let Ok(time) = cell.parse::<Timestamp>() {
+            return Some(time < moment);
+        }
+        let is_day = cell.parse::<jiff::civil::Date>().is_ok() && cell.len() == 10;
+        is_day.then(|| limit.get(..10).is_some_and(|day| cell <= day))
+    };
+    before(LAST_SEEN).or_else(|| before(START)).unwrap_or(false)
 }
 
 pub(super) fn session_cells(session: &Session) -> Map<String, Value> {
@@ -73,7 +100,10 @@ pub(super) fn change_cells(change: &Change) -> Map<String, Value> {
         cells.insert(CURRENT_PAGE.to_owned(), json!(page));
     }
     if let Some(pages) = &change.pages {
-        cells.insert(PAGES.to_owned(), json!(pages));
+        // As text, which a column for text keeps as well: an object becomes `[object Object]` there
+        // (measured on 0.265.1).
+        let text = serde_json::to_string(pages).unwrap_or_default();
+        cells.insert(PAGES.to_owned(), json!(text));
     }
     cells
 }

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::cells::{has_time, is_everyone, session};
+use super::cells::{has_time, is_everyone, missing, session};
 use super::{NocoDbStore, id_of};
 use crate::nocodb::{Error, Filter, KEY, Page, Query, Record, Unreadable};
 use crate::session::RecordId;
 use crate::store::columns::{
     ACTIVE_SECONDS, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, LAST_SEEN, PAGES, START,
 };
-use crate::store::{After, Order, Rows, SessionPage};
+use crate::store::{After, Order, Rows, SessionPage, StoreError};
 use crate::timestamp::Timestamp;
 
 /// What a question about endings needs: the largest cells are not among them.
@@ -285,8 +285,9 @@ impl NocoDbStore {
     /// Rows by their ids, as many as one question brings.
     ///
     /// # Errors
-    /// As for [`page`](Self::page).
-    pub(super) async fn by_ids(&self, ids: &[RecordId]) -> Result<Rows, Error> {
+    /// As for [`page`](Self::page), and [`StoreError::Column`]: what is written to a column that is not
+    /// there is dropped without an error, and would count as written.
+    pub(super) async fn by_ids(&self, ids: &[RecordId]) -> Result<Rows, StoreError> {
         // What cannot be an id names no row.
         let ids: Vec<crate::nocodb::RecordId> = ids
             .iter()
@@ -319,7 +320,10 @@ impl NocoDbStore {
         let found: HashSet<_> = page.records.iter().map(|record| &record.id).collect();
         // A server that drops the condition must not have others changed, nor these counted as gone.
         if found.iter().any(|id| !asked.contains(id)) {
-            return Err(unreadable());
+            return Err(unreadable().into());
+        }
+        for record in &page.records {
+            missing(record, &[EMAIL, START, LAST_SEEN])?;
         }
         let left = asked
             .iter()
