@@ -19,7 +19,7 @@ pub(super) async fn check(store: &dyn Store) -> Result<Vec<Finding>, StoreError>
         page_size: NEWEST,
         ..Listing::of(None)
     };
-    store.list(&newest, 0).await?;
+    store.list(&newest, None).await?;
     let found = found_unreadable();
     let named = found.iter().take(MOST_NAMED).map(|(record, column)| {
         Finding::mind(format!(

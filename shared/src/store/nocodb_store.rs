@@ -556,7 +556,10 @@ impl Store for NocoDbStore {
             .fields([START, LAST_SEEN])
             .page_size(PAGE_SIZE.into());
         let page = self.table.list(&query).await?;
-        let old = page.records.iter().filter(|record| is_before(record, moment));
+        let old = page
+            .records
+            .iter()
+            .filter(|record| is_before(record, moment));
         let old: Vec<_> = old.map(id_of).collect();
         // A server that drops the condition must not have others deleted.
         if old.is_empty() && !page.records.is_empty() {

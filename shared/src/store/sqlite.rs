@@ -367,7 +367,9 @@ impl Store for SqliteStore {
             let select = format!(
                 "SELECT * FROM emailAccess
                 WHERE sessionStartTime >= :began AND trim(coalesce(endReason, '')) <> ''
-                    AND {ENDED_SINCE} AND {} ORDER BY {} LIMIT :limit", by.behind(), by.order()
+                    AND {ENDED_SINCE} AND {} ORDER BY {} LIMIT :limit",
+                by.behind(),
+                by.order()
             );
             let (cell, key) = place(after.as_ref());
             let values = named_params! {

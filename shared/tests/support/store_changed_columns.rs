@@ -138,7 +138,12 @@ async fn an_optional_column_of_any_type_costs_its_own_value() {
                 (Some(EndReason::Logout), at(50)),
                 "{case}"
             );
-            let page = table.visit.store.list(&Listing::of(None), 0).await.unwrap();
+            let page = table
+                .visit
+                .store
+                .list(&Listing::of(None), None)
+                .await
+                .unwrap();
             assert_eq!(page.sessions.len(), 1, "{case}");
         }
     }

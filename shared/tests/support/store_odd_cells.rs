@@ -94,7 +94,7 @@ async fn looked_at(store: &dyn Store, id: &RecordId) -> Result<(), StoreError> {
                     order: Order::NewestFirst,
                     ..Listing::of(None)
                 },
-                0,
+                None,
             )
             .await?;
     }
@@ -109,9 +109,11 @@ async fn looked_at(store: &dyn Store, id: &RecordId) -> Result<(), StoreError> {
         from: START,
         to: at(1),
     });
-    store.within(START.minus(9), &spans, 0).await?;
-    store.ended(START.minus(9), START.minus(9), 0).await?;
-    store.open(None, START.minus(9)).await?;
+    store.within(START.minus(9), &spans, None).await?;
+    store
+        .ended(START.minus(9), Some(START.minus(9)), None)
+        .await?;
+    store.open(None, START.minus(9), None).await?;
     store.rows(&ids).await?;
     store.with_address_ending("@example.com").await?;
     store.end_everything(START.minus(10)).await?;
@@ -167,7 +169,7 @@ async fn an_ending_whose_moment_cannot_be_read_is_told_all_the_same() {
     for odd in ["1 January", "later", ""] {
         let update = "UPDATE emailAccess SET endReason = 'enough', endedAt = ?1";
         db.execute(update, [odd]).unwrap();
-        let page = visit.store.ended(START, at(500), 0).await.unwrap();
+        let page = visit.store.ended(START, None, None).await.unwrap();
         assert_eq!(page.sessions.len(), 1, "{odd:?}");
     }
 }
