@@ -207,7 +207,10 @@ impl WriteBehind {
             }
         }
         let error = match self.direct_heartbeat(token, heartbeat, now).await {
-            Ok(row) => return Ok(Beat::Written(row)),
+            Ok(row) => {
+                self.cut_off_again(queue.as_ref(), entry, &row, now).await;
+                return Ok(Beat::Written(row));
+            }
             Err(StoreError::NotFound) => return Err(StoreError::NotFound),
             Err(StoreError::Busy) if self.sheds => return Err(StoreError::Busy),
             Err(error) => error,
@@ -265,6 +268,20 @@ impl WriteBehind {
             not_kept(&error);
         }
         Ok(Beat::Queued { confirmed_at: None })
+    }
+
+    /// A heartbeat that met an ending has written over the row, and what it put back may not have
+    /// arrived, or another one may have come between: the ending comes by once more.
+    async fn cut_off_again(&self, queue: &dyn Queue, entry: Entry, row: &Session, now: Timestamp) {
+        let ending = standing(row);
+        if self.sheds || ending.is_none() {
+            return;
+        }
+        let entry = Entry { ending, ..entry };
+        let due = now.plus(ENDING_AGAIN_SECONDS);
+        if let Err(error) = queue.push(&entry, due, now).await {
+            not_kept(&error);
+        }
     }
 
     /// Ends this token's session, with its last figures. `everywhere` is for an ending that the store
@@ -339,7 +356,11 @@ impl WriteBehind {
                             ..ending
                         };
                         let entry = Entry {
-                            ending: (!ended.already).then_some(alone),
+                            ending: if ended.already {
+                                standing(&ended.session)
+                            } else {
+                                Some(alone)
+                            },
                             ..entry
                         };
                         if let Err(error) = queue.push(&entry, due, now).await {
@@ -446,6 +467,15 @@ impl WriteBehind {
     fn away(&self) -> std::sync::MutexGuard<'_, Option<Lasting>> {
         self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ending that a row says, where it says when.
+fn standing(row: &Session) -> Option<QueuedEnding> {
+    Some(QueuedEnding {
+        reason: row.end_reason?,
+        at: row.ended_at?,
+        everywhere: None,
+    })
 }
 
 fn not_kept(error: &super::QueueError) {

@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::start_of;
 use super::columns::{
     ACTIVE_SECONDS, CURRENT_PAGE, EMAIL, END_REASON, ENDED_AT, LAST_SEEN, PAGES, START,
 };
+use super::start_of;
 use crate::session::{EndReason, PageFigures, Pages, RecordId, Session};
 use crate::timestamp::Timestamp;
 

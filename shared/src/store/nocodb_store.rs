@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use cells::{
-    change_cells, column_error, ending_cells, figure_cells, has_time, is_before, is_everyone,
-    keeps_last_seen, missing, session, session_cells,
+    change_cells, changed_cells, column_error, ending_cells, figure_cells, has_time, is_before,
+    is_everyone, keeps_last_seen, missing, session, session_cells,
 };
 use reading::{By, Columns, WHOLE, WITHOUT_PAGES, lacks};
 use refusals::{Cells, OF_A_VISIT, Refusals};
@@ -341,10 +341,10 @@ impl Store for NocoDbStore {
         } else {
             None
         };
-        let figures = stored
-            .as_ref()
-            .map_or_else(|| heartbeat.figures.clone(), |row| row.fold(heartbeat));
-        let cells = figure_cells(&figures);
+        let cells = match &stored {
+            Some(row) => changed_cells(row, row.fold(heartbeat)),
+            None => figure_cells(&heartbeat.figures),
+        };
         let (patched, not_before) = tokio::join!(self.patch(id, cells), self.read_not_before());
         let Patched { row, problem } = patched?;
         let (row, closed_at) = row.closed_by(not_before);
@@ -395,13 +395,27 @@ impl Store for NocoDbStore {
         let mut cells = figure_cells(&Figures {
             active_seconds,
             current_page: None,
-            ..truth
+            ..truth.clone()
         });
         if let Some(moment) = closed_at {
             cells.extend(ending_cells(EndReason::Revoked, moment));
         }
-        // A table without the column for reasons does not say it back.
-        Ok(self.patch(id, cells).await?.row.closed_by(closed_at).0)
+        match self.patch(id, cells).await {
+            // A table without the column for reasons does not say it back.
+            Ok(corrected) => Ok(corrected.row.closed_by(closed_at).0),
+            // That it ended is known all the same, and must not be forgotten with the rest.
+            Err(error) => {
+                tracing::error!(
+                    record = id.as_str(),
+                    error = error.to_string(),
+                    "the last seen of an ended session could not be put back"
+                );
+                Ok(Session {
+                    last_seen: truth.last_seen,
+                    ..known
+                })
+            }
+        }
     }
 
     async fn end(
@@ -419,7 +433,7 @@ impl Store for NocoDbStore {
                 already,
             });
         }
-        let mut cells = figure_cells(&stored.fold(heartbeat));
+        let mut cells = changed_cells(&stored, stored.fold(heartbeat));
         if let Some(moment) = closed_at {
             cells.extend(ending_cells(EndReason::Revoked, moment));
         } else if !already {

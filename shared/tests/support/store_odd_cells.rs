@@ -59,6 +59,10 @@ async fn an_odd_cell_costs_no_other_cell_row_or_visitor() {
                 .unwrap_or_else(|error| panic!("{case}: {error}"));
             for (id, is_odd) in [(id, true), (neighbour, false)] {
                 let row = written(store, id).await;
+                // A start that an owner edited ends the session, whose token says another one.
+                if is_odd && column == columns::START && matches!(row, Err(StoreError::NotFound)) {
+                    continue;
+                }
                 let row = row.unwrap_or_else(|error| panic!("{case}: {error}"));
                 if !is_odd
                     || ![columns::START, columns::END_REASON, columns::ENDED_AT].contains(&column)
@@ -128,7 +132,7 @@ async fn looked_at(store: &dyn Store, id: &RecordId) -> Result<(), StoreError> {
 /// What is ever written to a row: a heartbeat, what waited, and an ending.
 async fn written(store: &dyn Store, id: &RecordId) -> Result<Session, StoreError> {
     let token = Claims::start("localhost", "sid".to_owned(), id.clone(), &LIMITS, START);
-    let heartbeat = Heartbeat::new(&token, &snapshot(20, 0, "/a/", 1), &LIMITS, at(30));
+    let heartbeat = Heartbeat::new(&token, &snapshot(20, 0, "/a/", 1), at(30));
     store.heartbeat(id, &heartbeat).await?;
     let change = Change {
         active_seconds: Some(25),

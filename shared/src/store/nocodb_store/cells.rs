@@ -85,6 +85,23 @@ pub(super) fn figure_cells(figures: &Figures) -> Map<String, Value> {
     })
 }
 
+/// Only what differs from the row as it was read: whoever wrote the rest meanwhile knew more.
+pub(super) fn changed_cells(row: &Session, figures: Figures) -> Map<String, Value> {
+    let Figures {
+        last_seen,
+        active_seconds,
+        current_page,
+        pages,
+    } = figures;
+    change_cells(&Change {
+        last_seen: Some(last_seen).filter(|moment| *moment != row.last_seen),
+        active_seconds: active_seconds.filter(|seconds| row.active_seconds != Some(*seconds)),
+        current_page: current_page.filter(|page| row.current_page.as_ref() != Some(page)),
+        pages: pages.filter(|pages| *pages != row.pages),
+        ending: None,
+    })
+}
+
 pub(super) fn change_cells(change: &Change) -> Map<String, Value> {
     let mut cells = change
         .ending

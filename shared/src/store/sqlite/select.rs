@@ -140,7 +140,9 @@ const BYTES: char = '\u{10ffff}';
 fn to_text(cell: ValueRef<'_>) -> String {
     match cell {
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        ValueRef::Blob(bytes) => iter::once(BYTES).chain(bytes.iter().map(|byte| char::from(*byte))).collect(),
+        ValueRef::Blob(bytes) => iter::once(BYTES)
+            .chain(bytes.iter().map(|byte| char::from(*byte)))
+            .collect(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => number.to_string(),
         ValueRef::Null => String::new(),
@@ -150,7 +152,12 @@ fn to_text(cell: ValueRef<'_>) -> String {
 /// The cell of a cursor.
 fn from_text(text: &str) -> Value {
     match text.strip_prefix(BYTES) {
-        Some(bytes) => Value::Blob(bytes.chars().filter_map(|char| u8::try_from(char).ok()).collect()),
+        Some(bytes) => Value::Blob(
+            bytes
+                .chars()
+                .filter_map(|char| u8::try_from(char).ok())
+                .collect(),
+        ),
         None => Value::Text(text.to_owned()),
     }
 }
