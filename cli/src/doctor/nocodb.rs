@@ -72,7 +72,7 @@ async fn walk(settings: &NocoDbSettings, findings: &mut Vec<Finding>) -> Result<
     findings.extend(about_columns(&table));
     findings.push(about_rows(&client, settings, id).await);
     // Where they cannot be listed, the line before or a column says why.
-    if let Ok(store) = NocoDbStore::connect(settings, None) {
+    if let Ok(store) = NocoDbStore::connect(settings, None, None) {
         findings.extend(cells::check(&store).await.unwrap_or_default());
     }
     Ok(())
