@@ -207,7 +207,9 @@ impl NocoDbStore {
             Some(after) => Some(by.place_of(after).ok_or_else(unreadable)?),
             None => None,
         };
-        let mut page = self.ordered(&filter, by, place, size, columns).await?;
+        let mut page = self
+            .ordered(filter.as_ref(), by, place, size, columns)
+            .await?;
         if by.column.is_some() && page.records.iter().any(|one| by.place(one).is_none()) {
             // Days, or what is no time at all: where such a row stands, only its key says.
             self.times_are_odd.store(true, Ordering::Relaxed);
@@ -215,7 +217,9 @@ impl NocoDbStore {
                 return Err(unreadable());
             }
             by = key_alone;
-            page = self.ordered(&filter, by, place, size, columns).await?;
+            page = self
+                .ordered(filter.as_ref(), by, place, size, columns)
+                .await?;
         }
         for record in &page.records {
             let stands = by.place(record).ok_or_else(unreadable)?;
@@ -241,14 +245,14 @@ impl NocoDbStore {
 
     async fn ordered(
         &self,
-        filter: &Option<Filter>,
+        filter: Option<&Filter>,
         by: By,
         place: Option<Place>,
         size: u16,
         columns: &[&'static str],
     ) -> Result<Page, Error> {
         let behind = place.map(|place| by.behind(place));
-        let filter = match (behind, filter.clone()) {
+        let filter = match (behind, filter.cloned()) {
             (Some(behind), Some(filter)) => Some(behind.and(filter)),
             (behind, filter) => behind.or(filter),
         };
