@@ -62,7 +62,7 @@ impl Writer {
         connection.execute_batch(Durability::Process.pragma())?;
         let (line, incoming) = sync_channel(LONGEST_LINE);
         let in_a_hurry = Arc::new(AtomicBool::new(false));
-        let lane = Lane {
+        let writes = Lane {
             connection,
             durability: Durability::Process,
             incoming,
@@ -71,7 +71,7 @@ impl Writer {
         };
         let thread = thread::Builder::new().name("sqlite".to_owned());
         // Without a thread the line has no other end, and everybody is told that it stopped.
-        let thread = thread.spawn(move || lane.run()).ok();
+        let thread = thread.spawn(move || writes.run()).ok();
         Ok(Self {
             line: Some(line),
             in_a_hurry,
