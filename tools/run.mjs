@@ -102,6 +102,14 @@ const needed = (step) => steps.filter(({ id }) => step.needs.includes(id));
 /** @param {Job["state"]} state @param {string} lane */
 const inLane = (state, lane) => jobs.filter((job) => job.state === state && job.step.lane === lane);
 
+/** Whether cargo is still busy with what has to come first. @param {Step} step */
+const isLocked = ({ afterRunning }) =>
+  jobs.some(
+    ({ step, state, log }) =>
+      step.id === afterRunning &&
+      (state === "waits" || (state === "runs" && !/^ +Running /m.test(readText(log)))),
+  );
+
 function schedule() {
   for (const step of steps) {
     const broken = needed(step).find((one) => ofStep(one).some(({ state }) => state === "failed"));
@@ -116,8 +124,8 @@ function schedule() {
     return;
   }
   for (const [lane, places] of Object.entries(PLACES)) {
-    const ready = inLane("waits", lane).filter(({ step }) =>
-      needed(step).every((one) => isAll(one, "passed")),
+    const ready = inLane("waits", lane).filter(
+      ({ step }) => needed(step).every((one) => isAll(one, "passed")) && !isLocked(step),
     );
     // Long ones first, so that none is left over at the end.
     ready.sort((one, other) => (known[other.log] ?? 0) - (known[one.log] ?? 0));
@@ -236,6 +244,7 @@ function clock() {
 
 function end() {
   clearInterval(heartbeat);
+  clearInterval(looking);
   stopAll("SIGTERM");
   writeFileSync(durations, JSON.stringify(known, null, 1));
   const total = sum(jobs);
@@ -250,7 +259,7 @@ function end() {
   process.exit(total.failed ? 1 : 0);
 }
 
-/** @param {string} path */
+/** Empty where there is none. @param {string} path */
 function readText(path) {
   try {
     return readFileSync(path, "utf8");
@@ -275,6 +284,8 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
     process.exit(130);
   });
 }
+
+const looking = setInterval(() => schedule(), 2000);
 
 // Whoever watches, or a CI that ends what is silent, is told that it goes on.
 const heartbeat = setInterval(() => {

@@ -18,6 +18,8 @@ import { join } from "node:path";
  * @property {string[]} needs ids of steps; of those that the loop has, all must have passed
  * @property {string[]} [run] the command; or
  * @property {string[]} [files] files for `node --test`, each by itself
+ * @property {string} [afterRunning] id of a step that cargo has to have compiled, for it lets one
+ *   command at a time into target/
  * @property {Record<string, string>} [env] besides what all are given
  * @property {boolean} [isWhole] files that leave nothing open: Node 20, forced to exit, may leave out of
  *   its report what it has just run (seen with many quick tests; a failure still fails)
@@ -183,13 +185,16 @@ const STEPS = [
     // Many of them wait, and cargo runs one binary after the other.
     env: { RUST_TEST_THREADS: "4" },
   },
-  compute(
-    "clippy",
-    "lint: clippy",
-    ["cargo", "clippy", ...CARGO, "--all-targets", "--quiet", "--", "-D", "warnings"],
-    EACH,
-    ["build"],
-  ),
+  {
+    ...compute(
+      "clippy",
+      "lint: clippy",
+      ["cargo", "clippy", ...CARGO, "--all-targets", "--quiet", "--", "-D", "warnings"],
+      EACH,
+      ["build"],
+    ),
+    afterRunning: "cargo-test",
+  },
   {
     ...look(
       "sam",
