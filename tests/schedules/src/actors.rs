@@ -20,6 +20,7 @@ use writer::{Budget, Writer};
 use crate::browser::{Browser, PAGE, location};
 use crate::monitor::{Truth, Verdict};
 use crate::scenario::{Mode, Op};
+use crate::sqlite::{File, Steps};
 use crate::world::Line;
 
 /// When every schedule's visits begin.
@@ -35,6 +36,8 @@ const STRANGER: &str = "bob@y.example";
 pub struct Site {
     base: App,
     connections: Connections,
+    /// SQLite's.
+    pub file: Arc<File>,
 }
 
 /// A process: a sandbox of Lambda's, or `serve`.
@@ -44,6 +47,7 @@ pub struct Process {
     pub app: App,
     line: Line,
     mode: Mode,
+    file: Arc<File>,
 }
 
 /// The browsers' cookie jars.
@@ -79,6 +83,7 @@ impl Site {
         Self {
             base: App::start(&variables).expect("the settings are right"),
             connections: Connections::new().expect("TLS can be set up"),
+            file: Arc::default(),
         }
     }
 
@@ -100,12 +105,20 @@ impl Site {
             ..Config::new(url, "token".to_owned().into())
         };
         let table = Client::new(config).and_then(|client| client.table("p1", "m1"));
-        let store: Arc<dyn Store> = Arc::new(NocoDbStore::new(table.expect("the ids are right")));
+        let store: Arc<dyn Store> = if mode == Mode::Sqlite {
+            Arc::new(Steps {
+                line: line.clone(),
+                file: Arc::clone(&self.file),
+            })
+        } else {
+            Arc::new(NocoDbStore::new(table.expect("the ids are right")))
+        };
         let limits = self.base.settings.limits;
         let behind = Arc::clone(&store);
         let queue = Arc::new(line.clone());
         let writes = match mode {
             Mode::Direct => WriteBehind::without_queue(behind, limits),
+            Mode::Sqlite => WriteBehind::beside_sqlite(behind, limits, queue),
             Mode::Queued => WriteBehind::with_queue(behind, limits, queue, None),
             Mode::Batched => WriteBehind::with_queue(behind, limits, queue, Some(EVERY)),
             Mode::Board => WriteBehind::with_queue(behind, limits, queue, Some(EVERY))
@@ -120,6 +133,7 @@ impl Site {
             },
             line: line.clone(),
             mode,
+            file: Arc::clone(&self.file),
         }
     }
 }
@@ -149,6 +163,7 @@ impl Process {
                     confirmed: None,
                     is_promised: false,
                     promised_by: None,
+                    is_begun: false,
                     kept: None,
                     is_disturbed: false,
                     is_cut_off: false,
@@ -394,7 +409,13 @@ impl Process {
         };
         let actor = self.line.world().actor;
         let apply = |request: &Request| {
-            self.line.world().apply(request, Some(actor));
+            if self.mode == Mode::Sqlite {
+                self.file.run(&request.as_sql());
+                let table = self.file.table();
+                self.line.world().look_at(table, actor);
+            } else {
+                self.line.world().apply(request, Some(actor));
+            }
         };
         match op {
             Op::Word(one) => {
@@ -423,6 +444,14 @@ impl Process {
             }
             Op::Down => self.line.world().is_down = true,
             Op::Up => self.line.world().is_down = false,
+            Op::Hold => {
+                self.file.run("BEGIN IMMEDIATE");
+                self.line.world().is_held = true;
+            }
+            Op::Release => {
+                self.file.run("ROLLBACK");
+                self.line.world().is_held = false;
+            }
             _ => {}
         }
     }

@@ -26,6 +26,10 @@ use crate::world::{Ask, Line, Reply, World};
 const CLOSING: usize = 90;
 /// Longer than anything waits in the queue, and shorter than the idle timeout.
 const CLOSING_SECONDS: u64 = 901;
+/// Nobody waits for so many seconds of the simulated time for what comes at all,
+const MOST_SECONDS: usize = 200;
+/// nor for so many moments of SQLite's, 10 s together at the least.
+const MOST_MOMENTS: usize = 500_000;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +42,8 @@ enum Choice {
     Fail(usize, Fault),
     /// A write lands that nobody waits for.
     Land(usize),
+    /// A client goes away while what it asked for waits for SQLite.
+    Leave(usize),
 }
 
 /// What was gone through.
@@ -125,6 +131,9 @@ impl Explorer {
         };
         for mode in Mode::ALL {
             let begin = explorer.begin(mode);
+            if mode == Mode::Sqlite {
+                explorer.site.file.remember();
+            }
             explorer.begins.insert(mode, begin);
         }
         explorer
@@ -136,32 +145,49 @@ impl Explorer {
         (world.is_open, world.actor) = (true, CLOSING);
         world.monitor.is_batched = mode.is_batched();
         world.monitor.has_queue = mode != Mode::Direct;
+        world.monitor.is_atomic = mode == Mode::Sqlite;
         let line = Line(Arc::new(Mutex::new(world)));
         let browsers = Browsers::default();
         let process = self.site.process(mode, &line);
         let at = |seconds: u64| line.world().clock = START.plus(seconds);
-        self.finish(process.enter(&browsers, 0));
+        self.finish(&line, process.enter(&browsers, 0));
         at(3);
-        self.finish(process.enter(&browsers, 1));
+        self.finish(&line, process.enter(&browsers, 1));
         at(20);
-        self.finish(process.step(Op::Beat(0), CLOSING, CLOSING, Arc::clone(&browsers)));
+        self.finish(
+            &line,
+            process.step(Op::Beat(0), CLOSING, CLOSING, Arc::clone(&browsers)),
+        );
         at(40);
         line.world().monitor.settle();
         let world = line.world().copy();
         let browsers = browsers.lock().unwrap_or_else(PoisonError::into_inner);
-        (world, browsers.clone())
+        let stranger = Browser {
+            start: START,
+            cookie: None,
+        };
+        let copycat = browsers[0].clone();
+        (world, [browsers.clone(), vec![stranger, copycat]].concat())
     }
 
     /// Drives what waits for nothing but time.
-    fn finish<T>(&self, future: impl Future<Output = T>) -> T {
+    fn finish<T>(&self, line: &Line, future: impl Future<Output = T>) -> T {
         let mut future = Box::pin(future);
-        for _ in 0..1_000 {
+        for _ in 0..self.most_waits(line) {
             if let Poll::Ready(value) = self.poll(future.as_mut()) {
                 return value;
             }
-            self.wait();
+            self.wait(line);
         }
         panic!("it waits for something that does not come");
+    }
+
+    fn most_waits(&self, line: &Line) -> usize {
+        if line.world().monitor.is_atomic {
+            MOST_MOMENTS
+        } else {
+            MOST_SECONDS
+        }
     }
 
     fn poll<T>(&self, future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
@@ -169,10 +195,28 @@ impl Explorer {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// Lets a second of the simulated time pass, for whoever sleeps.
-    fn wait(&self) {
+    /// Lets a second of the simulated time pass, for whoever sleeps; or SQLite's threads work.
+    fn wait(&self, world: &Line) {
+        if !world.world().busy.is_empty() {
+            std::thread::sleep(Duration::from_micros(20));
+            return;
+        }
         self.runtime
             .block_on(tokio::time::advance(Duration::from_secs(1)));
+    }
+
+    /// SQLite's file is what it was at the begin, once what is under way in it is done.
+    fn clear(&self) {
+        self.site.file.run_if_held("ROLLBACK");
+        let nothing: Vec<shared::session::RecordId> = Vec::new();
+        let mut future = Box::pin(shared::store::Store::delete(
+            &self.site.file.store,
+            &nothing,
+        ));
+        while self.poll(future.as_mut()).is_pending() {
+            std::thread::sleep(Duration::from_micros(20));
+        }
+        self.site.file.reset();
     }
 
     /// Goes through all schedules of a scenario.
@@ -252,6 +296,9 @@ impl Explorer {
 impl<'a> Run<'a> {
     fn new(explorer: &'a Explorer, scenario: &'a Scenario) -> Self {
         let (world, browsers) = &explorer.begins[&scenario.mode];
+        if scenario.mode == Mode::Sqlite {
+            explorer.clear();
+        }
         let mut world = world.copy();
         world.told = vec![0; scenario.actors.len() + 1];
         world.is_shared = scenario.is_shared;
@@ -303,6 +350,7 @@ impl<'a> Run<'a> {
                 Ask::Store(_) => &[Fault::Away],
                 Ask::Push(..) => &[Fault::Away, Fault::Lost],
                 Ask::Done(_) => &[Fault::Crash],
+                Ask::File(_) => &[Fault::Away, Fault::Lost],
             };
             let is_repeated = call.is_repeated;
             let faults = faults
@@ -316,6 +364,9 @@ impl<'a> Run<'a> {
             }
         }
         choices.extend((0..world.limbo.len()).map(Choice::Land));
+        if world.is_held {
+            choices.extend(world.busy.keys().map(|actor| Choice::Leave(*actor)));
+        }
         choices
     }
 
@@ -337,6 +388,15 @@ impl<'a> Run<'a> {
                 world.apply(&request, None);
                 drop(world);
                 self.tell(format!("lands late: {}", request.brief()));
+            }
+            Some(Choice::Leave(actor)) => {
+                self.tasks[actor] = None;
+                let mut world = self.world();
+                world.busy.remove(&actor);
+                world.monitor.left(actor);
+                world.observe(actor, &"left");
+                drop(world);
+                self.tell(format!("         the client of actor {actor} goes away"));
             }
             None => self
                 .world()
@@ -383,6 +443,7 @@ impl<'a> Run<'a> {
             Ask::Store(request) => request.brief(),
             Ask::Push(entry, _) => format!("queue {}", entry.to_json()),
             Ask::Done(_) => "queue: done".to_owned(),
+            Ask::File(what) => format!("SQLite: {what}"),
         };
         let line = match fault {
             None => format!("         actor {actor}: {what}"),
@@ -452,19 +513,37 @@ impl<'a> Run<'a> {
         let Some(mut task) = self.tasks[actor].take() else {
             return;
         };
-        for _ in 0..100 {
+        for _ in 0..self.explorer.most_waits(&self.line) {
             self.world().actor = actor;
             if self.explorer.poll(task.as_mut()).is_ready() {
+                self.released();
                 return;
             }
-            let waits = self.world().calls.iter().any(|call| call.actor == actor);
-            if waits {
+            let world = self.line.clone();
+            let world = world.world();
+            let waits = world.calls.iter().any(|call| call.actor == actor);
+            let is_held = world.is_held && world.busy.get(&actor) == Some(&true);
+            drop(world);
+            if waits || is_held {
                 self.tasks[actor] = Some(task);
                 return;
             }
-            self.explorer.wait();
+            self.explorer.wait(&self.line);
         }
         self.world().monitor.fail("somebody waits for nothing");
+    }
+
+    /// Where another program has let SQLite's file go, whoever waited is served.
+    fn released(&mut self) {
+        if self.world().is_held {
+            return;
+        }
+        let waiting: Vec<usize> = self.world().busy.keys().copied().collect();
+        for actor in waiting {
+            if self.tasks.get(actor).is_some_and(Option::is_some) {
+                self.poll(actor);
+            }
+        }
     }
 
     /// See the module.
@@ -507,7 +586,7 @@ impl<'a> Run<'a> {
                 CLOSING,
                 Arc::clone(&self.browsers),
             );
-            self.explorer.finish(step);
+            self.explorer.finish(&self.line, step);
             self.check()?;
         }
         self.empty_queue(&process)?;
@@ -532,13 +611,13 @@ impl<'a> Run<'a> {
             let post = self.scenario.mode == Mode::Board;
             if post {
                 self.explorer
-                    .finish(process.write(Duration::from_secs(1), now));
+                    .finish(&self.line, process.write(Duration::from_secs(1), now));
             }
             if self.world().queue.is_empty() {
                 return self.check();
             }
             self.explorer
-                .finish(process.write(Duration::from_secs(30), now));
+                .finish(&self.line, process.write(Duration::from_secs(30), now));
         }
         if !self.world().queue.is_empty() {
             self.world().monitor.fail("the queue runs empty");

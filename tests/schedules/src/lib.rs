@@ -15,5 +15,6 @@ pub mod browser;
 pub mod explore;
 pub mod monitor;
 pub mod scenario;
+pub mod sqlite;
 pub mod table;
 pub mod world;

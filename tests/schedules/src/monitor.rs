@@ -44,6 +44,8 @@ pub struct Truth {
     pub confirmed: Option<Timestamp>,
     /// Somebody was told that it is over; the row says so, or will.
     pub is_promised: bool,
+    /// Its log-out was begun when its client went away.
+    pub is_begun: bool,
     /// That it is over waits with the log-out of this row.
     pub promised_by: Option<u64>,
     /// What a browser was told to be kept: last seen, active seconds.
@@ -61,6 +63,7 @@ pub struct Running {
     process: usize,
     token: Option<Token>,
     began: Timestamp,
+    was_deleted: bool,
     ended_before: BTreeSet<u64>,
     confirmed_before: BTreeSet<u64>,
     answered: BTreeSet<u64>,
@@ -145,6 +148,9 @@ impl Monitor {
         let rows = table.rows.iter();
         let ended = rows.filter(|(_, cells)| reason(cells).is_some());
         let confirmed = self.sessions.iter().filter(|one| one.confirmed.is_some());
+        let mut gone = self.sessions.iter().filter(|one| one.is_deleted);
+        let own = token.as_ref().map(|token| (token.row, token.start));
+        let was_deleted = gone.any(|one| Some((one.row, one.start)) == own);
         self.running.insert(
             actor,
             Running {
@@ -152,6 +158,7 @@ impl Monitor {
                 process,
                 token,
                 began: now,
+                was_deleted,
                 ended_before: ended.map(|(id, _)| *id).collect(),
                 confirmed_before: confirmed.map(|one| one.row).collect(),
                 answered: BTreeSet::new(),
@@ -235,8 +242,42 @@ impl Monitor {
         }
     }
 
+    /// SQLite told an actor of a row.
+    pub fn answered(&mut self, actor: usize, row: u64, is_over: bool) {
+        if let Some(running) = self.running.get_mut(&actor) {
+            running.asked = true;
+            running.answered.insert(row);
+            self.answered_at.insert(running.process, running.began);
+            if is_over {
+                self.known.insert((running.process, row));
+            }
+        }
+    }
+
+    /// A client went away after it was begun what it asked for, which is finished all the same.
+    pub fn left(&mut self, actor: usize) {
+        if let Some(running) = self.running.remove(&actor)
+            && let Some(token) = &running.token
+            && matches!(running.op, Op::LogOut(_) | Op::LogOutEverywhere(_))
+            && let Some(one) = self.own(token)
+        {
+            one.is_begun = true;
+        }
+    }
+
     /// Rows were changed, by an actor or by a write that nobody waits for any more.
     pub fn changed(&mut self, before: &Table, after: &Table, actor: Option<usize>, now: Timestamp) {
+        if self.is_atomic {
+            // Nobody writes endings but with a session's own figures.
+            let ended = after.rows.iter().filter(|(id, cells)| {
+                let old = before.rows.get(id);
+                reason(cells).is_some() && old.is_some_and(|old| reason(old).is_none())
+            });
+            let ended: Vec<u64> = ended.map(|(id, _)| *id).collect();
+            if let Some(running) = actor.and_then(|actor| self.running.get_mut(&actor)) {
+                running.wrote_ending.extend(ended);
+            }
+        }
         for (id, old) in &before.rows {
             let Some(new) = after.rows.get(id) else {
                 for one in self.sessions.iter_mut().filter(|one| one.row == *id) {
@@ -299,7 +340,8 @@ impl Monitor {
             .sessions
             .iter()
             .any(|one| one.row == id && one.start == token.start && !one.is_deleted);
-        if self.is_atomic && token.row == id && !is_own {
+        let ends = was != is;
+        if token.row == id && !is_own && (self.is_atomic || (running.was_deleted && ends)) {
             self.fail("a stranger's row is never written");
         }
         if running.began >= token.idle_deadline && running.op.is_browsers() {
@@ -516,6 +558,9 @@ impl Monitor {
             // An owner's word has no moment: nobody can tell whether the log-out came before it.
             let asker = one.promised_by.and_then(|row| table.rows.get(&row));
             let is_promised = one.is_promised || asker.is_some_and(|row| ending(row).1.is_some());
+            if one.is_begun && !is_over(table, one.row) {
+                self.fail("what has begun is finished");
+            }
             if is_promised && !is_over(table, one.row) {
                 self.fail("what was confirmed is in the row: an ending");
             }

@@ -13,11 +13,19 @@ pub enum Mode {
     Batched,
     /// The same; endings are read from what the writer posts.
     Board,
+    /// SQLite with a queue behind it, in one process.
+    Sqlite,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Direct, Self::Queued, Self::Batched, Self::Board];
+    pub const ALL: [Self; 5] = [
+        Self::Direct,
+        Self::Queued,
+        Self::Batched,
+        Self::Board,
+        Self::Sqlite,
+    ];
 
     /// Whether heartbeats wait on purpose.
     #[must_use]
@@ -27,7 +35,7 @@ impl Mode {
 }
 
 /// One thing that somebody does. Browsers are told by number: 0 and 1 are one visitor's, 2 a
-/// stranger's.
+/// stranger's, and 3 holds a copy of the first one's cookie.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Op {
     /// A heartbeat of a page that was looked at all the time.
@@ -72,6 +80,10 @@ pub enum Op {
     Down,
     /// NocoDB comes back.
     Up,
+    /// Another program takes the lock of SQLite's file.
+    Hold,
+    /// It lets go.
+    Release,
 }
 
 impl Op {
@@ -120,7 +132,11 @@ impl Op {
     /// Whether it is over at once, with nobody asked.
     #[must_use]
     pub const fn is_instant(self) -> bool {
-        self.is_owners_hand() || matches!(self, Self::Tick(_) | Self::Down | Self::Up)
+        self.is_owners_hand()
+            || matches!(
+                self,
+                Self::Tick(_) | Self::Down | Self::Up | Self::Hold | Self::Release
+            )
     }
 }
 

@@ -1,7 +1,7 @@
 //! A table of NocoDB's, as its API answers: no kinder than the real one.
 //!
-//! Where each behaviour was seen, by requests to released servers (0.265.1, and 0.301.3 where they
-//! differ), all in `docs/nocodb.md` and the tests below `tests/nocodb`:
+//! Each behaviour was seen by requests to released servers (0.265.1, and 0.301.3 where they differ), as
+//! the comments of `shared::nocodb` say that have the word *measured*:
 //! - a PATCH knows no condition, writes what it names and nothing else, and answers with the whole row;
 //! - an id that is not there refuses the whole request with `404 RECORD_NOT_FOUND`, and changes nothing;
 //! - the bulk PATCH of API v2 is flat, names the key `Id`, and answers with ids alone;
@@ -146,6 +146,27 @@ impl Request {
     pub fn asks_for(&self, email: &str) -> bool {
         let wanted = format!("('emailOfAccessor',eq,'{email}')");
         matches!(self, Self::List(listing) if listing.filter == wanted)
+    }
+
+    /// The same for SQLite, where an owner's hand does it.
+    #[must_use]
+    pub fn as_sql(&self) -> String {
+        match self {
+            Self::Patch(rows, _) => rows
+                .iter()
+                .flat_map(|(id, cells)| {
+                    cells.iter().map(move |(name, cell)| {
+                        let cell = cell.as_str().unwrap_or_default();
+                        format!("UPDATE emailAccess SET {name} = '{cell}' WHERE id = {id};")
+                    })
+                })
+                .collect(),
+            Self::Delete(ids) => ids
+                .iter()
+                .map(|id| format!("DELETE FROM emailAccess WHERE id = {id};"))
+                .collect(),
+            _ => String::new(),
+        }
     }
 
     /// In a few words.
@@ -415,6 +436,16 @@ fn compare(text: &str, id: u64, cells: &Cells) -> bool {
         "eq" => text == bare(given),
         "neq" => text != bare(given),
         "in" => given.split(',').any(|one| bare(one) == text),
+        "gt" | "ge" | "lt" | "le" => {
+            let numbers = (text.parse::<f64>(), bare(given).parse::<f64>());
+            match (numbers, op) {
+                ((Ok(stored), Ok(given)), "gt") => stored > given,
+                ((Ok(stored), Ok(given)), "ge") => stored >= given,
+                ((Ok(stored), Ok(given)), "lt") => stored < given,
+                ((Ok(stored), Ok(given)), _) => stored <= given,
+                _ => false,
+            }
+        }
         "like" => text.ends_with(bare(given).trim_start_matches('%')),
         op => panic!("the model knows no {op}"),
     }

