@@ -38,10 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         let pages = figures.pages.iter().flatten();
         assert!(pages.clone().count() <= 50);
         for (path, page) in pages {
-            assert!(
-                path.starts_with('/') && path.len() <= 300,
-                "{path}"
-            );
+            assert!(path.starts_with('/') && path.len() <= 300, "{path}");
             assert!(page.seconds <= seconds && page.scroll <= 100);
         }
         let row = |figures: shared::session::Figures| Session {
