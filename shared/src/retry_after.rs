@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
 /// The longest that a store is left alone for: one wrong answer must not stop everything for an hour.
-pub const LONGEST: Duration = Duration::from_secs(60);
+pub const LONGEST: Duration = Duration::from_mins(1);
 
 /// Seconds, or an HTTP date (RFC 9110, 10.2.3), which `jiff` reads as the mail date it once was.
 /// `None` for anything else; nothing for a date that has passed.

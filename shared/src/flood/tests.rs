@@ -127,10 +127,10 @@ fn guessing_a_passcode_is_slow_and_keeps_nobody_out_who_knows_it() {
     for second in 0..86_400_u32 {
         let now = NOW.plus(second.into());
         for number in 0..5 {
-            let guesser = network((second * 5 + number) % 20);
-            if flood.may_try_passcode(guesser, now).is_ok() {
+            let stranger = network((second * 5 + number) % 20);
+            if flood.may_try_passcode(stranger, now).is_ok() {
                 guesses += 1;
-                flood.wrong_passcode(guesser, now);
+                flood.wrong_passcode(stranger, now);
             }
         }
         let newcomer = network(1_000 + second / 60);

@@ -165,23 +165,23 @@ impl WriteBehind {
         heartbeat: &Heartbeat,
         now: Timestamp,
     ) -> Result<Beat, StoreError> {
-        let taken = self.take(token, heartbeat, now).await;
-        let ending = match &taken {
+        let beat = self.take(token, heartbeat, now).await;
+        let ending = match &beat {
             Ok(Beat::Written(row)) if token.owns(row) => {
                 if row.end_reason.is_some() {
                     self.learn(token, Ok(row));
-                    return taken;
+                    return beat;
                 }
                 self.ended.reason(token)
             }
             Ok(Beat::Written(_)) | Err(StoreError::NotFound) => {
                 self.learn(token, Err(&StoreError::NotFound));
-                return taken;
+                return beat;
             }
             Ok(Beat::Queued { .. }) => self.ended.reason(token),
-            Ok(Beat::Ended(_)) | Err(_) => return taken,
+            Ok(Beat::Ended(_)) | Err(_) => return beat,
         };
-        ending.map_or(taken, |reason| Ok(Beat::Ended(reason)))
+        ending.map_or(beat, |reason| Ok(Beat::Ended(reason)))
     }
 
     async fn take(
