@@ -173,14 +173,14 @@ impl Table {
             .collect::<Result<_, Error>>()?;
         let mut records = Vec::with_capacity(changes.len());
         for batch in updates.chunks(BATCH) {
-            let changed = self.write(Method::PATCH, &batch, Twice::IsHarmless).await?;
-            all_of_them(&changed, batch.len())?;
+            let answered = self.write(Method::PATCH, &batch, Twice::IsHarmless).await?;
+            all_of_them(&answered, batch.len())?;
             // Whatever answers with another row has not changed this one.
-            let is_changed = |update: &Update<'_>| changed.iter().any(|row| row.id == *update.id);
+            let is_changed = |update: &Update<'_>| answered.iter().any(|row| row.id == *update.id);
             if !batch.iter().all(is_changed) {
                 return Err(Error::Unreadable(Unreadable::WrongShape));
             }
-            records.extend(changed);
+            records.extend(answered);
         }
         Ok(records)
     }

@@ -494,7 +494,7 @@ impl Store for NocoDbStore {
         for some in endings.chunks(BATCH) {
             let ids = some
                 .iter()
-                .map(|(id, _)| Ok(id.as_str().parse()?))
+                .map(|(id, _)| id.as_str().parse())
                 .collect::<Result<Vec<_>, Error>>()?;
             let cells: Vec<_> = some
                 .iter()
@@ -529,9 +529,10 @@ impl Store for NocoDbStore {
                 missing(row, &[END_REASON])?;
             }
         }
-        match refused.is_empty() {
-            true => Ok(()),
-            false => Err(reasons_refused(refused)),
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(reasons_refused(refused))
         }
     }
 
@@ -661,7 +662,7 @@ impl Store for NocoDbStore {
         for some in changes.chunks(BULK) {
             let ids = some
                 .iter()
-                .map(|(id, _)| Ok(id.as_str().parse()?))
+                .map(|(id, _)| id.as_str().parse())
                 .collect::<Result<Vec<_>, Error>>()?;
             let cells: Vec<_> = some
                 .iter()
