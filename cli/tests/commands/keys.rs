@@ -197,7 +197,7 @@ fn the_edge_is_told_the_keys_and_the_site_it_guards() {
         concat!(
             r#"{"audience":"www.example.com","fresh":60,"gate":"/access/","keys":{"#,
             r#""new":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=","#,
-            r#""old":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},"#,
+            r#""old":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},"lifetime":86400,"#,
             r#""prefixes":["/portfolio/confidential"]}"#,
             "\n"
         ),

@@ -293,7 +293,10 @@ async fn in_another_store_than_the_sites_no_visitors_row_is_touched() {
         .list(&shared::store::Listing::of(None), None)
         .await
         .unwrap();
-    only_wrong(&doctor(&doctors, &serving.url), "its store is another one");
+    only_wrong(
+        &doctor(&doctors, &serving.url),
+        "does not find the session's row",
+    );
     assert_eq!(
         theirs
             .list(&shared::store::Listing::of(None), None)
