@@ -40,20 +40,24 @@ export function absolute(path) {
 }
 
 /**
- * Takes what is given. A bad value or a name that is no setting is one warning; nothing changes.
+ * Takes what is given. A bad value, or a name that looks like a setting's and is none, is one warning;
+ * nothing changes. Other attributes are those of whatever else handles the tag.
  * @param {Record<string, any>} given
  */
 export function configure(given) {
   const target = /** @type {Record<string, any>} */ (settings);
+  const names = Object.keys(settings);
   // `text` decides what `lang` may be, whichever is written first.
-  for (const name of new Set([...Object.keys(settings), ...Object.keys(given)])) {
+  for (const name of new Set([...names, ...Object.keys(given)])) {
     const value = given[name];
     if (value === undefined) continue;
-    const read = name in target ? readSetting(name, value) : undefined;
-    if (read === undefined) {
-      const wanted = RANGES[name]?.join(" to ") ?? "valid";
-      warnInConsole(`${name} "${value}" is not ${name in target ? wanted : "a setting"}; ignored`);
-    } else target[name] = read;
+    const isKnown = names.includes(name);
+    const read = isKnown ? readSetting(name, value) : undefined;
+    if (read !== undefined) target[name] = read;
+    else if (names.some((known) => known.slice(0, 3) === name.slice(0, 3))) {
+      const wanted = isKnown ? (RANGES[name]?.join(" to ") ?? "valid") : "a setting";
+      warnInConsole(`${name} "${value}" is not ${wanted}; ignored`);
+    }
   }
   setVerbose(settings.debug);
   if (settings.warnBefore >= settings.idleTimeout) {
