@@ -113,7 +113,7 @@ async fn a_column_of_a_wrong_type_is_named_and_nothing_changes() {
         REQUIRED[0],
         REQUIRED[1],
         ("sessionEndTime", "Date"),
-        ("pages", "LongText"),
+        ("pages", "Number"),
         ("EndReason", "SingleLineText"),
     ];
     let table = base.table("emailAccess", &columns).await;
@@ -122,7 +122,7 @@ async fn a_column_of_a_wrong_type_is_named_and_nothing_changes() {
     for words in [
         "lastseen: the table emailAccess cannot be used as it is; nothing was changed:",
         "sessionEndTime has the type Date instead of DateTime",
-        "pages has the type LongText instead of JSON",
+        "pages has the type Number instead of JSON",
         "EndReason must be spelt endReason",
     ] {
         assert!(ran.err.contains(words), "{words}: {ran:?}");

@@ -81,6 +81,7 @@ async fn programs_read_what_the_api_tells_them() {
         "lastSeen": "2026-01-02T05:12:05Z", "durationSeconds": 3_300, "activeSeconds": 1_650,
         "activeUnknown": 0, "medianActiveSeconds": 825,
         "pages": [{ "path": page, "seconds": 1_650, "scroll": 85, "sessions": 2 }],
+        "pagesLeftOut": 0,
     }]);
     assert_eq!(visitors, expected);
     let ran = place.run(&["visitors", "--csv", "--email", "ann@example.com"]);

@@ -34,6 +34,8 @@ const NAME: &str = "lastseen-doctor";
 const A_MOMENT: Duration = Duration::from_millis(2_100);
 /// More than clocks that are set by the network ever differ, and an answer is under way.
 const CLOCKS_APART_SECONDS: u64 = 60;
+/// More than an API remembers what it was told of a session.
+const SECONDS_REMEMBERED: u32 = 7;
 const SEE_STORE: &str = "`lastseen doctor` without --url says what is wrong with the store";
 const REFRESH: &str = "/api/session-refresh";
 const LOGOUT: &str = "/api/logout";
@@ -210,8 +212,17 @@ impl Visit<'_> {
 
     /// Whether the API misses the session whose row was deleted here. Otherwise it has another store.
     async fn is_missed(&self, guest: &Guest) -> Checked<()> {
-        let answer = self.asks(HEARTBEAT, guest).await?;
-        let status = answer.json();
+        let mut answer = self.asks(HEARTBEAT, guest).await?;
+        let mut status = answer.json();
+        // The API asks its store once in a few seconds about one session.
+        for _ in 0..SECONDS_REMEMBERED {
+            if status["hasSession"] != true {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            answer = self.asks(HEARTBEAT, guest).await?;
+            status = answer.json();
+        }
         // Anything else may be said of a row that is still there.
         if status["reason"] == EndReason::Revoked.as_str() {
             return Ok(());
