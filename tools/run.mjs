@@ -55,7 +55,7 @@ class Job {
   }
 }
 
-const NODE_TEST = ["node", "--test", "--test-timeout=600000", "--test-reporter=spec"];
+const NODE_TEST = ["node", "--test", "--test-timeout=1200000", "--test-reporter=spec"];
 
 /** @param {Step} step */
 function jobsOf(step) {

@@ -15,6 +15,7 @@ let lastX = Number.NaN;
 let lastY = Number.NaN;
 /** The newest input that no script of a page can bring about; coming to the page is one. */
 let touched = NEVER;
+let scrolled = NEVER;
 /** Ends the listening. @type {AbortController | null} */
 let listening = null;
 /** @type {WeakSet<Document>} */
@@ -33,8 +34,10 @@ function heard(event) {
     return;
   }
   if (type === "scroll") {
-    // Pages scroll by themselves, too: only shortly after other input it is a sign of life.
-    if (elapsed(touched) > settings.activityWindow || alive()) scrolledBy(target);
+    // Pages scroll by themselves, too, and go on: alone it is a sign of life after a pause only.
+    const goesOn = elapsed(scrolled) <= settings.activityWindow;
+    scrolled = now();
+    if ((goesOn && elapsed(touched) > settings.activityWindow) || alive()) scrolledBy(target);
     return;
   }
   if (type === "pointermove") {

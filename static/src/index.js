@@ -85,6 +85,7 @@ import {
   saveNews,
   session,
   sessionCookie,
+  suspect,
   total,
   tracking,
 } from "./tabs.js";
@@ -211,8 +212,9 @@ function farewell() {
 function handleAnswer(response, answer, idle, named) {
   log("answer", response?.status, answer);
   if (response?.status === 401 && answer?.reason) {
-    // Only a page that had a session asks; without its cookie somebody logged out elsewhere in this browser.
-    const reason = reasonKnown(answer.reason === "missing" ? "logout" : answer.reason);
+    // Only a page that had a session asks. Another tab has cleared the cookie: at the deadline, or by a log-out.
+    const elsewhere = suspect || remaining() > 0 ? "logout" : "idle";
+    const reason = reasonKnown(answer.reason === "missing" ? elsewhere : answer.reason);
     // Whether this page needs a session, the server says of the page that it is told.
     return named ? ended(reason, answer.protected) : askNaming();
   }

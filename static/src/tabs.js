@@ -122,9 +122,7 @@ export function abandon(erase) {
   suspect = false;
   if (!erase) return;
   eachKey((key) => key.startsWith(prefix) && localStorage.removeItem(key));
-  disconnect();
-  // Waits until the other tabs have let go of it.
-  attempt(() => indexedDB.deleteDatabase(site));
+  attempt(() => onTheDisk()?.clear());
 }
 
 /** A page without a session counts as a new tab. */
@@ -277,12 +275,10 @@ function openDisk() {
   const request = indexedDB.open(site);
   request.onupgradeneeded = () => request.result.createObjectStore("tabs");
   request.onsuccess = guarded(() => {
-    const opened = request.result;
-    // Another tab deletes it: the session is over.
-    opened.onversionchange = () => opened.close();
-    // The page was shut, or the session ended, meanwhile.
-    if (!channel) return opened.close();
-    disk = opened;
+    disk = request.result;
+    // The session ended, or the page was shut, meanwhile.
+    if (!tracking()) onTheDisk()?.clear();
+    if (!channel) return disconnect();
     const all = /** @type {IDBRequest<[string, string][]>} */ (onTheDisk()?.getAll());
     all.onsuccess = guarded(() => {
       for (const [key, text] of all.result) {

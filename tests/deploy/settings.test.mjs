@@ -155,7 +155,7 @@ test("what the template would refuse is refused before the build, by name", asyn
     [{ NocodbUrl: "nocodb.example" }, /NocodbUrl: must start with https:\/\//],
     [{ Front: "nginx" }, /Front: must be one of site, cloudfront, proxy, none/],
     [{ ProtectedPrefix: "/deck" }, /ProtectedPrefix: is no parameter/],
-    [{ ProtectedPrefixes: "deck" }, /ProtectedPrefixes: must be paths that start with \//],
+    [{ ProtectedPrefixes: "deck" }, /ProtectedPrefixes: must be plain paths that start with \//],
     [{ IdleTimeoutSeconds: "abc" }, /IdleTimeoutSeconds: must be a number/],
     [{ TrustedHops: "9" }, /TrustedHops: must be at least 1 and at most 5/],
     [{ AllowedEmails: `${"a".repeat(1200)}@b.c` }, /AllowedEmails: must have at most 1200/],

@@ -16,7 +16,7 @@ import vm from "node:vm";
  */
 export function published(file) {
   const text = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
-  return text.replace(/^\s*\/\/.*\n/gm, "");
+  return text.replace(/^[ \t]*\/\/.*\n/gm, "");
 }
 
 export const SOURCE = published("functions/edge-gate/gate.js");

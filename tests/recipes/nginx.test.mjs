@@ -79,6 +79,15 @@ async function nginxBefore(folder, upstream, given) {
   }
 }
 
+/** A token of a session that is open, and was confirmed ten minutes ago. */
+function unconfirmed() {
+  const now = Math.floor(Date.now() / 1000);
+  const start = now - 600;
+  return token({
+    claims: { start, iat: start, seen: start, exp: start + 1800, end: start + 86_400 },
+  });
+}
+
 suite("a site that nginx serves", { skip }, () => {
   /** @type {string} */
   let folder;
@@ -200,7 +209,11 @@ suite("a site that nginx serves", { skip }, () => {
         { headers: { cookie: "__Host-lastseen=x" } },
         `/access/?${back}&reason=invalid#invalid`,
       ],
-      [PAGE, { headers: { cookie: `__Host-lastseen=${token()}` } }, `/api/session-refresh?${back}`],
+      [
+        PAGE,
+        { headers: { cookie: `__Host-lastseen=${unconfirmed()}` } },
+        `/api/session-refresh?${back}`,
+      ],
       ["/access?a=b", {}, "/access/?a=b"],
       ["/api/verify-temp-access", entry, PAGE],
       ["/logout", { headers: { ...OWN, cookie: inside } }, "/access/?reason=logout#logout"],
@@ -253,7 +266,7 @@ suite("a site that nginx serves", { skip }, () => {
 
   test("a token that has not been confirmed lately goes through a refresh", async () => {
     const browser = new Browser();
-    browser.cookies.set("__Host-lastseen", token());
+    browser.cookies.set("__Host-lastseen", unconfirmed());
     const { status, headers } = await browser.open(PAGE);
     assert.equal(status, 302);
     assert.equal(headers.location, `/api/session-refresh?redirect=${encodeURIComponent(PAGE)}`);

@@ -29,6 +29,13 @@ export const DIFFERENCES = Object.freeze({
     },
   },
 
+  /** Hosts that are not the site's. */
+  foreignHost: {
+    why: "serve answers to its own names alone, or a name that is led to it would open it (DNS rebinding).",
+    /** @type {Partial<Record<Place, number>>} */
+    statuses: { serve: 421 },
+  },
+
   /** Headers with bytes that are not ASCII. */
   otherLetters: {
     why: "cargo lambda watch cannot make an event of them (seen in cargo-lambda 1.9.2).",

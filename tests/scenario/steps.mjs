@@ -9,7 +9,7 @@
 /**
  * @typedef {{ what: string, status: number, path: string, method?: string, as?: string,
  *   headers?: Record<string, string>, body?: string, json?: unknown, form?: Record<string, string>,
- *   copy?: string, afterMs?: number, isNoRoute?: true, hasOtherLetters?: true }} Step
+ *   copy?: string, afterMs?: number, isNoRoute?: true, hasOtherLetters?: true, isForeignHost?: boolean }} Step
  *   `as`: whose cookies go along; nobody's without it. `copy`: whose cookies that visitor starts with.
  *   `afterMs`: how long the story waits before it. The last two: see differences.mjs.
  */
@@ -349,6 +349,7 @@ const VISIT = [
     as: "anna",
     path: HEARTBEAT,
     method: "POST",
+    isForeignHost: host !== SITE,
     headers: {
       host,
       origin: `https://${SITE}`,

@@ -4,12 +4,12 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-const BUDGET = 7_800;
+const BUDGET = 7_850;
 
 /** @param {string} name */
 const read = (name) => readFile(new URL(`../../static/${name}`, import.meta.url));
 
-test("lastseen.js is at most 7,800 bytes, gzipped", async (t) => {
+test("lastseen.js is at most 7,850 bytes, gzipped", async (t) => {
   const weights = await Promise.all(
     ["lastseen.js", "lastseen-worker.js"].map(async (name) => {
       const text = await read(name);

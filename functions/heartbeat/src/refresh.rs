@@ -70,9 +70,10 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
         Err(StoreError::NotFound) => Err(EndReason::Revoked),
         Err(StoreError::Limited { retry_after }) => return limited(retry_after),
         // Patient, but not blind.
-        Err(error) => match app.writes.known_ending(&token).await {
-            Some(reason) => Err(reason),
-            None => {
+        Err(error) => {
+            if let Some(reason) = app.writes.known_ending(&token).await {
+                Err(reason)
+            } else {
                 tracing::error!(
                     record = token.record.as_str(),
                     error = error.to_string(),
@@ -80,7 +81,7 @@ pub(crate) async fn refresh(app: &App, request: &Request, now: Timestamp) -> Res
                 );
                 Ok(token.asked_in_vain(now))
             }
-        },
+        }
     };
     match renewed {
         Ok(token) => {

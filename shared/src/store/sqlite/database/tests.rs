@@ -121,7 +121,10 @@ async fn more_than_a_commit_takes_are_all_written() {
     for (number, write) in (0..).zip(writes) {
         assert_eq!(write.await.unwrap().unwrap(), number);
     }
-    assert_eq!(database.read(all).await.unwrap(), Vec::from_iter(0..200));
+    assert_eq!(
+        database.read(all).await.unwrap(),
+        (0..200).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -199,7 +202,7 @@ async fn a_confirmed_write_is_in_the_file_and_whoever_reads_sees_it() {
             .write(durability, move |db| add(db, number))
             .await
             .unwrap();
-        let expected = Vec::from_iter(0..=number);
+        let expected = (0..=number).collect::<Vec<_>>();
         assert_eq!(database.read(all).await.unwrap(), expected);
         assert_eq!(all(&other(&folder)).unwrap(), expected);
     }
