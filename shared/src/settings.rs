@@ -363,6 +363,13 @@ pub fn email_rules(variables: &Variables) -> Result<EmailRules, SettingError> {
         ["ALLOWED_EMAILS", "DENIED_EMAILS"].map(|name| variables.get(name).unwrap_or_default());
     for (name, list) in [("ALLOWED_EMAILS", allowed), ("DENIED_EMAILS", denied)] {
         let mut entries = list.split(',').map(str::trim);
+        // Separators alone would let everybody in, or deny nobody, and be meant as the opposite.
+        if !list.is_empty() && entries.clone().all(str::is_empty) {
+            return Err(wrong(
+                name,
+                "names nobody; leave it out, or write name@example.com or @example.com".to_owned(),
+            ));
+        }
         if let Some(problem) = entries.find_map(pattern::of_address) {
             return Err(wrong(name, problem));
         }

@@ -47,10 +47,9 @@ fn holds(kind: &str, wanted: &str) -> bool {
     kind == wanted
         || match wanted {
             "Email" => matches!(kind, "SingleLineText" | "LongText"),
-            "SingleLineText" => kind == "LongText",
-            "Number" => matches!(kind, "Decimal" | "Duration"),
             // Figures by page are sent as text.
-            "JSON" => kind == "LongText",
+            "SingleLineText" | "JSON" => kind == "LongText",
+            "Number" => matches!(kind, "Decimal" | "Duration"),
             _ => false,
         }
 }

@@ -347,6 +347,19 @@ fn patterns_are_refused_where_paths_and_addresses_belong() {
 }
 
 #[test]
+fn a_list_of_separators_alone_is_no_list() {
+    for (name, value) in [
+        ("ALLOWED_EMAILS", ","),
+        ("ALLOWED_EMAILS", " , ,"),
+        ("DENIED_EMAILS", ","),
+    ] {
+        let error = read(&[(name, value)]).unwrap_err();
+        assert_eq!(error.name, name, "{value}");
+        assert!(error.problem.contains("names nobody"), "{error}");
+    }
+}
+
+#[test]
 fn empty_means_unset_except_where_it_means_something() {
     assert_eq!(
         read(&[("IDLE_TIMEOUT_SECONDS", ""), ("ALLOWED_EMAILS", " ")])
