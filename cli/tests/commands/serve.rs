@@ -119,8 +119,8 @@ fn a_command_makes_links_to_the_address_of_the_last_start() {
     assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{ran:?}");
     assert!(ran.err.contains("DATABASE_PATH") && ran.err.contains("lastseen serve"));
     assert!(!place.path("data").exists());
-    let lines = first_lines(&place);
-    let address = lines.last().unwrap().split("listening on ").nth(1).unwrap();
+    let said = first_lines(&place);
+    let address = said.last().unwrap().split("listening on ").nth(1).unwrap();
     let links = [(); 2].map(|()| place.run(&["admin", "link"]));
     for ran in &links {
         assert_eq!((ran.code, ran.out.lines().count()), (0, 1), "{ran:?}");

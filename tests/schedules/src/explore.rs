@@ -173,21 +173,13 @@ impl Explorer {
     /// Drives what waits for nothing but time.
     fn finish<T>(&self, line: &Line, future: impl Future<Output = T>) -> T {
         let mut future = Box::pin(future);
-        for _ in 0..self.most_waits(line) {
+        for _ in 0..most_waits(line) {
             if let Poll::Ready(value) = self.poll(future.as_mut()) {
                 return value;
             }
             self.wait(line);
         }
         panic!("it waits for something that does not come");
-    }
-
-    fn most_waits(&self, line: &Line) -> usize {
-        if line.world().monitor.is_atomic {
-            MOST_MOMENTS
-        } else {
-            MOST_SECONDS
-        }
     }
 
     fn poll<T>(&self, future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
@@ -513,7 +505,7 @@ impl<'a> Run<'a> {
         let Some(mut task) = self.tasks[actor].take() else {
             return;
         };
-        for _ in 0..self.explorer.most_waits(&self.line) {
+        for _ in 0..most_waits(&self.line) {
             self.world().actor = actor;
             if self.explorer.poll(task.as_mut()).is_ready() {
                 self.released();
@@ -623,5 +615,14 @@ impl<'a> Run<'a> {
             self.world().monitor.fail("the queue runs empty");
         }
         self.check()
+    }
+}
+
+/// How often something is waited for: SQLite's threads for moments, the simulated time for seconds.
+fn most_waits(line: &Line) -> usize {
+    if line.world().monitor.is_atomic {
+        MOST_MOMENTS
+    } else {
+        MOST_SECONDS
     }
 }

@@ -9,6 +9,12 @@
     clippy::panic,
     reason = "only tests use it, and for them a panic is the report"
 )]
+#![allow(
+    clippy::format_collect,
+    clippy::match_same_arms,
+    clippy::struct_excessive_bools,
+    reason = "a model's state is many facts, and its tables are read line by line"
+)]
 
 pub mod actors;
 pub mod browser;

@@ -84,11 +84,7 @@ impl File {
     pub fn remember(&self) {
         let db = self.other();
         let mut select = db.prepare("SELECT * FROM emailAccess ORDER BY id").unwrap();
-        let names: Vec<String> = select
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let rows = select
             .query_map([], |row| {
                 (0..names.len())
@@ -134,11 +130,7 @@ impl File {
     pub fn table(&self) -> Table {
         let db = self.other();
         let mut select = db.prepare_cached("SELECT * FROM emailAccess").unwrap();
-        let names: Vec<String> = select
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let rows = select.query_map([], |row| {
             let mut cells = Cells::new();
             for (index, name) in names.iter().enumerate() {
