@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for beats in beats.collect::<Vec<_>>() {
         count += beats.await??;
     }
-    let each = (cpu_time()? - cpu).as_secs_f64() * 1e6 / f64::from(count);
+    let each = cpu_time()?.saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(count);
     let rate = f64::from(count) / begun.elapsed().as_secs_f64();
     println!("{rate:.0}\t{each:.1}");
     Ok(())

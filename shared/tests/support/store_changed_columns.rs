@@ -248,7 +248,12 @@ async fn a_renamed_column_for_last_seen_is_told_and_an_owners_word_still_ends_th
     assert_eq!(told(error), missing);
     // What waits is not taken for written: the older API drops the column without a word.
     let id = table.visit.token.record.clone();
-    let error = table.visit.store.rows(&[id.clone()]).await.unwrap_err();
+    let error = table
+        .visit
+        .store
+        .rows(std::slice::from_ref(&id))
+        .await
+        .unwrap_err();
     assert_eq!(told(error), missing);
     // Nobody comes in, and nobody leaves a row behind.
     let ann = email("ann@example.com");

@@ -74,7 +74,7 @@ async fn an_odd_cell_costs_no_other_cell_row_or_visitor() {
                     );
                 }
             }
-            store.delete(&[id.clone()]).await.unwrap();
+            store.delete(std::slice::from_ref(id)).await.unwrap();
         }
     }
 }

@@ -302,10 +302,10 @@ async fn whoever_guesses_the_passcode_keeps_nobody_out_who_knows_it() {
     let (mut guesses, mut let_in) = (0, 0);
     for second in 0..130_u64 {
         for number in 0..5 {
-            let guesser = format!("203.0.113.{}", (second * 5 + number) % 20);
+            let stranger = format!("203.0.113.{}", (second * 5 + number) % 20);
             let email = format!("visitor-{second}-{number}@example.com");
             let guess = format!("guess {second} {number}");
-            let status = enter(&guesser, &guess, email, at(second)).await;
+            let status = enter(&stranger, &guess, email, at(second)).await;
             guesses += usize::from(status == StatusCode::FORBIDDEN);
             assert_ne!(status, StatusCode::OK);
         }
