@@ -192,8 +192,7 @@ test("a log-out in one tab and one host ends the other tab, by the cookie they b
     await Promise.all([other.waitForNavigation(), other.click("#out")]);
     assert.equal(other.url(), `${WWW}/access/?reason=logout#logout`);
     await show(page);
-    // Without its cookie the server cannot say more.
-    await atTheGate(page, "missing");
+    await atTheGate(page, "logout");
     assert.equal((await rowOf(email))?.endReason, "logout");
   }));
 
