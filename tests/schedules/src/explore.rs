@@ -451,10 +451,10 @@ impl<'a> Run<'a> {
             }
         };
         let reply = match fault {
-            None => Some(world.perform(&call)),
+            None => Some(world.perform(&call, true)),
             Some(Fault::Away) => Some(failed(Unreachable::Connect)),
             Some(Fault::Lost) => {
-                world.perform(&call);
+                world.perform(&call, false);
                 Some(failed(Unreachable::Timeout))
             }
             Some(Fault::Late) => {
@@ -464,7 +464,7 @@ impl<'a> Run<'a> {
                 Some(failed(Unreachable::Timeout))
             }
             Some(Fault::Twice) => {
-                world.perform(&call);
+                world.perform(&call, false);
                 if let Ask::Store(request) = &call.ask {
                     world.monitor.disturbed(request);
                 }
@@ -474,7 +474,7 @@ impl<'a> Run<'a> {
             }
             Some(Fault::Crash | Fault::CrashAfter) => {
                 if fault == Some(Fault::CrashAfter) {
-                    world.perform(&call);
+                    world.perform(&call, false);
                 }
                 world.calls.retain(|other| other.actor != actor);
                 world.monitor.crashed(actor);

@@ -178,11 +178,17 @@ impl World {
         self.next
     }
 
-    /// Does what a call asks, and says what comes of it.
-    pub fn perform(&mut self, call: &Call) -> Reply {
+    /// Does what a call asks, and says what comes of it. Where the answer `arrives`, its asker knows
+    /// what it says.
+    pub fn perform(&mut self, call: &Call, arrives: bool) -> Reply {
         match &call.ask {
             Ask::Store(request) => {
                 let (status, body) = self.apply(request, Some(call.actor));
+                if arrives {
+                    self.monitor
+                        .served(call.actor, request, status, &self.table);
+                }
+                self.monitor.wrote(call.actor, request, status);
                 Reply::Answer(status, body)
             }
             Ask::Push(entry, due) => {
@@ -222,9 +228,6 @@ impl World {
         if let Some(before) = before {
             self.monitor
                 .changed(&before, &self.table, actor, self.clock);
-        }
-        if let Some(actor) = actor {
-            self.monitor.served(actor, request, status, &self.table);
         }
         (status, body.to_string().into_bytes())
     }
@@ -298,7 +301,7 @@ impl Line {
             let is_constant = !world.ends_everything
                 && matches!(&call.ask, Ask::Store(request) if request.asks_for(EVERYONE));
             if world.is_open || is_constant {
-                return world.perform(&call);
+                return world.perform(&call, true);
             }
             world.calls.push(call);
             id

@@ -7,26 +7,26 @@ use schedules::explore::{Count, Explorer, Failure};
 use schedules::scenario::{Mode, Op, Scenario};
 
 /// What meets what, with something going wrong once.
-const PAIRS: [Op; 10] = [
+const PAIRS: [Op; 7] = [
     Op::Beat(0),
     Op::Late(0),
-    Op::LogOut(0),
     Op::LogOutEverywhere(1),
     Op::Page(0),
     Op::Word(0),
     Op::RevokeVisitor,
-    Op::Delete(0),
     Op::Write,
-    Op::Tick(70),
 ];
 /// The rest of it, with `SCHEDULES=deep`.
-const MORE: [Op; 6] = [
+const MORE: [Op; 9] = [
+    Op::LogOut(0),
     Op::LogOutEverywhere(0),
     Op::Status(0),
     Op::RevokeOne(0),
     Op::RevokeAll,
+    Op::Delete(0),
     Op::Lie(0),
     Op::DeleteForStranger(0),
+    Op::Tick(70),
 ];
 /// What meets two others, with `SCHEDULES=deep`.
 const TRIPLES: [Op; 8] = [
@@ -56,16 +56,21 @@ const QUADRUPLES: [[Op; 4]; 3] = [
     ],
 ];
 /// Found, and not mended yet.
-const OPEN: [&str; 9] = [
-    "what was confirmed is in the row: an ending",
-    "iat moves only when the store confirmed",
+const OPEN: [&str; 6] = [
     "last seen is never after the end",
     "no open after a confirmed ending",
-    "nothing counts twice: the pages' times are never above the active time",
     "what a process knows to be ended stays ended",
     "what was confirmed is in the row: active time",
+    "what was confirmed is in the row: an ending",
     "what was confirmed is in the row: last seen",
-    "what was confirmed is in the row: the pages' times",
+];
+/// Five that meet: both browsers send heartbeats and ask, while the owner ends one.
+const FIVE: [Op; 5] = [
+    Op::Beat(0),
+    Op::Beat(1),
+    Op::Status(0),
+    Op::Status(1),
+    Op::RevokeOne(0),
 ];
 /// What must have been gone through at the least.
 const LEAST: u128 = 1_000_000;
@@ -176,13 +181,14 @@ fn stories(mode: Mode) -> Vec<Scenario> {
 fn of(mode: Mode, is_deep: bool) -> Vec<Scenario> {
     let quadruples: Vec<_> = QUADRUPLES.iter().map(|ops| ops.to_vec()).collect();
     if !is_deep {
-        let pairs = pairs(&PAIRS);
-        return [
-            stories(mode),
-            scenarios(mode, 1, &pairs),
-            scenarios(mode, 0, &quadruples),
-        ]
-        .concat();
+        // The whole takes a minute. What is batched differs little by who posts.
+        let faults = u8::from(mode != Mode::Board);
+        let pairs = scenarios(mode, faults, &pairs(&PAIRS));
+        if mode.is_batched() {
+            return [stories(mode), pairs].concat();
+        }
+        let many = [quadruples, vec![FIVE.to_vec()]].concat();
+        return [stories(mode), pairs, scenarios(mode, 0, &many)].concat();
     }
     let all = [&PAIRS[..], &MORE[..]].concat();
     [
@@ -210,7 +216,11 @@ fn every_schedule_keeps_every_rule() {
         }
         let begin = Instant::now();
         let mut count = Count::default();
+        let only = variable("ACTORS").and_then(|count| count.parse::<usize>().ok());
         for scenario in of(mode, is_deep) {
+            if only.is_some_and(|count| scenario.actors.len() != count) {
+                continue;
+            }
             if variable("TELL").is_some() {
                 println!("{}", scenario.name());
             }
@@ -242,6 +252,6 @@ fn every_schedule_keeps_every_rule() {
     }
     failures.retain(|rule: &String, _| !OPEN.contains(&rule.as_str()));
     assert!(failures.is_empty(), "{:?}", failures.keys());
-    let is_whole = variable("MODE").is_none() && OPEN.is_empty();
+    let is_whole = variable("MODE").is_none() && variable("ACTORS").is_none();
     assert!(all.schedules >= LEAST || !is_whole);
 }
